@@ -1,0 +1,30 @@
+import type { Admission, AttemptOrder, AttemptOutcome, CallInput, CallResult, Candidate, CredentialChoice, Settlement } from './types.ts';
+
+/**
+ * What a call needs from the world. `llmCall` binds these to Temporal activities and timers; a batch item binds them
+ * to plain functions. Every port but `settle` may throw `CallInterruptedError` when the call is cancelled or late, and
+ * any of them may throw `HoldfastError`; anything else thrown is a defect and is passed on.
+ */
+export interface CallPorts {
+  admit(input: CallInput): Promise<Admission>;
+  selectCredential(callId: string, candidate: Candidate): Promise<CredentialChoice>;
+  execute(order: AttemptOrder, summary: string): Promise<AttemptOutcome>;
+  /** Runs to its end whatever happens to the call. */
+  settle(settlement: Settlement): Promise<CallResult>;
+  sleep(ms: number, summary: string): Promise<void>;
+  /** Runs `work`, interrupting it with reason `deadline` after `ms`. */
+  within<T>(ms: number, work: () => Promise<T>): Promise<T>;
+  /** In [0, 1); deterministic where the call is replayed. */
+  random(): number;
+}
+
+/** The call must stop: its caller cancelled it, or its deadline passed. */
+export class CallInterruptedError extends Error {
+  readonly reason: 'cancelled' | 'deadline';
+
+  constructor(reason: 'cancelled' | 'deadline') {
+    super(`the call was interrupted: ${reason}`);
+    this.name = 'CallInterruptedError';
+    this.reason = reason;
+  }
+}

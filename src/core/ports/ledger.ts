@@ -1,0 +1,290 @@
+/**
+ * The ledger: what was accepted, what left for a provider, what it cost. Every method is one transaction and may be
+ * repeated with the same arguments without a second effect. Times are Unix milliseconds.
+ */
+import type { Admission, CallInput, CallKind, CallOutcome, Candidate, Pricing, Settlement } from '../call/types.ts';
+import type { ErrorRecord } from '../errors.ts';
+import type { JsonObject } from '../json.ts';
+import type { NanoUsd, NanoUsdString } from '../money.ts';
+import type { Usage } from '../usage.ts';
+
+export type CallState = 'accepted' | 'admitted' | 'running' | 'ended';
+
+export const ATTEMPT_STATES = [
+  'reserved',
+  'dispatched',
+  'streaming',
+  'answered',
+  'settled',
+  'failed',
+  'unknown',
+  'reconciled',
+  'abandoned',
+] as const;
+export type AttemptState = (typeof ATTEMPT_STATES)[number];
+
+export type BudgetPeriod = 'hour' | 'day' | 'week' | 'month' | 'total';
+
+/** A budget as configured. Windows begin at UTC boundaries (weeks on Monday); `total` never resets. */
+export interface BudgetSpec {
+  /** `tenant:acme`, `key:acme-app`. */
+  scope: string;
+  period: BudgetPeriod;
+  limitNanoUsd: NanoUsd;
+  /** A hard budget refuses; a soft one only reports and alerts. */
+  hard: boolean;
+  /** Shares of the limit, such as 0.8, at which an alert event goes to the outbox once per window. */
+  alertAt: readonly number[];
+}
+
+export interface BudgetStatus {
+  scope: string;
+  period: BudgetPeriod;
+  limitNanoUsd: NanoUsdString;
+  heldNanoUsd: NanoUsdString;
+  spentNanoUsd: NanoUsdString;
+  /** ISO time; null for `total`. */
+  resetsAt: string | null;
+}
+
+export interface IdempotencyClaim {
+  key: string;
+  /** Of the canonical body without `stream`. */
+  bodyHash: string;
+  ttlMs: number;
+}
+
+export interface AcceptInput {
+  /** The id to use; with a claim it depends on the generation that the ledger finds. */
+  callIdFor(generation: number): string;
+  /** `callId` and `requestRef` in it are filled in by the ledger. */
+  call: Omit<CallInput, 'callId' | 'requestRef'>;
+  /** The request as bytes; stored encrypted by content in the same transaction. */
+  requestBytes: Uint8Array;
+  idempotency: IdempotencyClaim | null;
+  payloadTtlMs: number;
+}
+
+export type AcceptResult =
+  /** New: start the workflow with this input. */
+  | { status: 'accepted'; input: CallInput }
+  /** The same key and body, still running: wait for it. */
+  | { status: 'attached'; callId: string }
+  /** The same key and body, ended with something that may be replayed. */
+  | { status: 'replay'; callId: string }
+  /** The same key with another body. */
+  | { status: 'conflict'; callId: string };
+
+export interface AdmitInput {
+  callId: string;
+  admission: Admission;
+  /** The worst case of the first attempt; null when no price is known. Ignored for a denial. */
+  worstCaseNanoUsd: NanoUsd | null;
+  budgets: readonly BudgetSpec[];
+}
+
+export interface OpenAttemptInput {
+  callId: string;
+  /** The workflow's own count of executions from 1. A retried activity comes with the same one. */
+  order: number;
+  candidate: Candidate;
+  /** `name@version`, or null. */
+  credential: string | null;
+  worstCaseNanoUsd: NanoUsd | null;
+  budgets: readonly BudgetSpec[];
+  /** Names this process life, such as `host:pid:start`; stands in the row for the maintenance sweep. */
+  owner: string;
+}
+
+/** A writer's right to an attempt. Once the row has a higher epoch, nothing more can be written with this one. */
+export interface AttemptLease {
+  callId: string;
+  attempt: number;
+  epoch: number;
+}
+
+export interface RecordedFailure {
+  error: ErrorRecord;
+  retryable: boolean;
+  failOver: boolean;
+  delivered: boolean;
+}
+
+export type OpenAttemptResult =
+  /** The row says `dispatched` and the hold stands: bytes may leave. */
+  | { status: 'dispatched'; lease: AttemptLease }
+  /** This order was answered before. */
+  | { status: 'answered'; attempt: number; answerRef: string }
+  /** This order failed before. */
+  | { status: 'failed'; attempt: number; failure: RecordedFailure }
+  /** This order was dispatched before and nothing more is known. Join it if it lives here, else fence it. */
+  | { status: 'interrupted'; lease: AttemptLease; responseId: string | null; delivered: boolean }
+  /** A hard budget has no room; nothing was written but the refusal. */
+  | { status: 'refused'; error: ErrorRecord }
+  /** The call has ended; nothing may leave any more. */
+  | { status: 'ended' };
+
+export interface AttemptCharge {
+  usage: Usage | null;
+  rawUsage: JsonObject | null;
+  /** Null when no price is known. */
+  costNanoUsd: NanoUsd | null;
+  /** What our own price list gives, beside a cost that the provider reported. */
+  computedNanoUsd?: NanoUsd | null;
+  pricing: Pricing;
+  /** Version of the price catalogue that the cost was made with. */
+  catalogue: string | null;
+  serviceTier: string | null;
+}
+
+export interface RecordAnswerInput {
+  lease: AttemptLease;
+  /** The stored answer (see activities): encrypted by content in the same transaction. */
+  answerBytes: Uint8Array;
+  payloadTtlMs: number;
+  charge: AttemptCharge;
+  responseId: string | null;
+  answeredModel: string | null;
+  firstTokenAt: number | null;
+}
+
+export interface RecordFailureInput {
+  lease: AttemptLease;
+  failure: RecordedFailure;
+  /** What the attempt cost all the same, such as a stream that broke off; null releases the whole hold. */
+  charge: AttemptCharge | null;
+  firstTokenAt: number | null;
+}
+
+/**
+ * False when the lease was fenced or the call has ended: the writer must drop what it has. A report that comes after the
+ * end still corrects the money (the attempt becomes `reconciled`), unless it was fenced.
+ */
+export type WriteResult = { written: true } | { written: false; reason: 'fenced' | 'ended' };
+
+export interface AttemptView {
+  n: number;
+  order: number;
+  provider: string;
+  model: string;
+  credential: string | null;
+  state: AttemptState;
+  errorCode?: string;
+  startedAt: string;
+  firstTokenAt?: string;
+  endedAt?: string;
+  usage: Usage | null;
+  costNanoUsd: NanoUsdString;
+  pricing: Pricing;
+}
+
+export interface CallView {
+  id: string;
+  tenant: string;
+  kind: CallKind;
+  model: string;
+  state: CallState;
+  outcome: CallOutcome | null;
+  createdAt: string;
+  endedAt: string | null;
+  costNanoUsd: NanoUsdString;
+  pricing: Pricing;
+  error: ErrorRecord | null;
+  key: string | null;
+  tags: Record<string, string>;
+  requestRef: string | null;
+  answerRef: string | null;
+  attempts: AttemptView[];
+}
+
+export interface CallFilter {
+  /** 1 to 1000. */
+  limit: number;
+  /** `next` of the page before. */
+  after?: string;
+  tenant?: string;
+  state?: CallState;
+}
+
+export interface OpenCall {
+  input: CallInput;
+  state: CallState;
+  createdAt: number;
+}
+
+export interface VirtualKey {
+  name: string;
+  tenant: string;
+  /** `hk1:` and the hex of the SHA-256 of the key; the key itself is shown once and never stored. */
+  hash: string;
+  models: string[] | null;
+  roles: string[];
+  createdAt: string;
+  expiresAt: string | null;
+  revokedAt: string | null;
+}
+
+export interface AuditEntry {
+  seq: number;
+  at: string;
+  actor: string;
+  action: string;
+  subject: string;
+  details: JsonObject;
+  previousHash: string;
+  hash: string;
+}
+
+export interface OutboxEvent {
+  id: number;
+  /** `call-end`, `budget-alert`. */
+  type: string;
+  at: number;
+  body: JsonObject;
+}
+
+export interface Ledger {
+  accept(input: AcceptInput): Promise<AcceptResult>;
+  /** For calls that came without a door: makes the row of a call that a trusted caller started inline, if it is missing. */
+  ensureCall(input: CallInput, requestBytes: Uint8Array, payloadTtlMs: number): Promise<CallInput>;
+  /** The stored decision of an admission that ran before; null before the first. */
+  storedAdmission(callId: string): Promise<Admission | null>;
+  /** Stores the decision and, when allowed, reserves attempt 1 with its hold. A full hard budget turns it into a denial. */
+  admit(input: AdmitInput): Promise<Admission>;
+  openAttempt(input: OpenAttemptInput): Promise<OpenAttemptResult>;
+  markStreaming(lease: AttemptLease, responseId: string | null): Promise<WriteResult>;
+  /**
+   * Takes the attempt from whoever had it: marks it `unknown`, keeps its hold, raises the epoch. Gives the taker's own
+   * lease, with which a recovered answer or failure can be recorded; null when there was nothing left to take.
+   */
+  fence(lease: AttemptLease, reason: string): Promise<AttemptLease | null>;
+  recordAnswer(input: RecordAnswerInput): Promise<WriteResult & { answerRef?: string }>;
+  /** With code `outcome_unknown` and no charge the attempt becomes `unknown` and keeps its hold. */
+  recordFailure(input: RecordFailureInput): Promise<WriteResult>;
+  /** Ends the call: charges, releases, outbox, in one. The first settlement stands; a repeat returns it. */
+  settle(settlement: Settlement): Promise<CallView>;
+  getCall(callId: string): Promise<CallView | null>;
+  listCalls(filter: CallFilter): Promise<{ calls: CallView[]; next: string | null }>;
+  openCalls(createdBefore: number, limit: number): Promise<OpenCall[]>;
+  /** Books `unknown` attempts older than this at their hold as `estimated`, so that no hold stands for ever. */
+  abandonUnknown(startedBefore: number): Promise<number>;
+  budgetStatus(budgets: readonly BudgetSpec[]): Promise<BudgetStatus[]>;
+
+  createKey(key: Omit<VirtualKey, 'createdAt' | 'revokedAt'>): Promise<VirtualKey>;
+  findKey(hash: string): Promise<VirtualKey | null>;
+  listKeys(): Promise<VirtualKey[]>;
+  revokeKey(name: string): Promise<VirtualKey | null>;
+
+  appendAudit(entry: Pick<AuditEntry, 'actor' | 'action' | 'subject' | 'details'>): Promise<AuditEntry>;
+  listAudit(afterSeq: number, limit: number): Promise<AuditEntry[]>;
+  /** Walks the hash chain. `brokenAt` is the first entry that does not fit, or null. */
+  verifyAudit(): Promise<{ entries: number; brokenAt: number | null }>;
+
+  takeOutbox(limit: number): Promise<OutboxEvent[]>;
+  ackOutbox(ids: readonly number[]): Promise<void>;
+
+  /** Deletes expired payloads, idempotency rows, and ended calls beyond retention. */
+  prune(now: number, callRetentionMs: number): Promise<{ payloads: number; idempotency: number; calls: number }>;
+  backup(path: string): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,77 @@
+/** The configuration as the engine reads it: checked, with defaults, with references resolved to names. */
+import type { CallTimeouts, OnUnknown, RetryPolicy } from './call/types.ts';
+import type { BudgetSpec } from './ports/ledger.ts';
+
+export interface ProviderSettings {
+  name: string;
+  /** Names the adapter. */
+  kind: string;
+  /** What the provider's own SDK would be given, without a trailing slash. */
+  baseUrl: string;
+  /** `env:NAME` or `secret:NAME`; null for providers without a key. */
+  apiKey: string | null;
+  headers: Record<string, string>;
+}
+
+export interface RouteSettings {
+  targets: { provider: string; model: string }[];
+  retries: RetryPolicy;
+  timeouts: CallTimeouts;
+  onUnknown: OnUnknown;
+  /** Bounds the output of requests that do not bound it themselves, for budgets. Null: the model's own maximum. */
+  maxOutputTokens: number | null;
+}
+
+/** Limits of speed; null means none. */
+export interface LimitSettings {
+  requestsPerMinute: number | null;
+  tokensPerMinute: number | null;
+  concurrency: number | null;
+}
+
+export interface BudgetSettings extends BudgetSpec {
+  /** Lets calls through a hard budget that have no price or no output bound. */
+  allowUnbounded: boolean;
+}
+
+export interface TenantSettings {
+  budgets: BudgetSettings[];
+  limits: LimitSettings;
+}
+
+export interface KeySettings {
+  name: string;
+  tenant: string;
+  /** `hk1:` and the hex SHA-256 of the key. */
+  hash: string;
+  models: string[] | null;
+  roles: string[];
+  expiresAt: string | null;
+  budgets: BudgetSettings[];
+  limits: LimitSettings;
+}
+
+export interface Settings {
+  /** Where it came from: a path, or `built-in`. */
+  origin: string;
+  gateway: {
+    host: string;
+    port: number;
+    /** Null: required as soon as there is a key or the bind is not loopback. */
+    authRequired: boolean | null;
+    /** Largest request body, in bytes. */
+    maxBodyBytes: number;
+  };
+  providers: ReadonlyMap<string, ProviderSettings>;
+  models: ReadonlyMap<string, RouteSettings>;
+  /** What a call that names `provider/model` runs under. */
+  defaultRoute: Omit<RouteSettings, 'targets'>;
+  tenants: ReadonlyMap<string, TenantSettings>;
+  keys: readonly KeySettings[];
+  security: { redact: readonly string[]; blockSecrets: boolean };
+  retention: { idempotencyMs: number; payloadMs: number; callMs: number };
+  /** Path of price overrides, or null. */
+  priceOverrides: string | null;
+}
+
+export const DEFAULT_TENANT = 'default';
