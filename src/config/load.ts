@@ -1,0 +1,81 @@
+/** Finds, reads and checks the configuration: one error with everything that is wrong, or settings that hold. */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { ProviderAdapter } from '../core/ports/provider.ts';
+import type { Settings } from '../core/settings.ts';
+import { builtInConfig } from './built-in.ts';
+import { configError, pathText, type ConfigProblem } from './config-error.ts';
+import { resolveConfig } from './resolve.ts';
+import { configSchema } from './schema.ts';
+
+const DEFAULT_PATH = './holdfast.yaml';
+
+export interface LoadOptions {
+  env: Readonly<Record<string, string | undefined>>;
+  adapters: ReadonlyMap<string, ProviderAdapter>;
+}
+
+/**
+ * The settings from `HOLDFAST_CONFIG`, else `./holdfast.yaml` if present, else the built-in demo configuration.
+ * @throws HoldfastError `invalid_request` with every problem, each with its path and fix.
+ */
+export function loadSettings(options: LoadOptions): Settings {
+  const named = options.env['HOLDFAST_CONFIG'];
+  if (!named && !existsSync(DEFAULT_PATH)) {
+    return settingsFrom(builtInConfig(options), 'built-in', options);
+  }
+  const path = resolve(named ?? DEFAULT_PATH);
+  return parseSettings(readConfig(path), path, options);
+}
+
+/** Checks YAML text. `origin` names it in errors. */
+export function parseSettings(text: string, origin: string, options: LoadOptions): Settings {
+  const document = parseDocument(text, { prettyErrors: true });
+  if (document.errors.length > 0) {
+    throw configError(
+      origin,
+      document.errors.map((error) => ({
+        path: `line ${String(error.linePos?.[0].line ?? 1)}`,
+        problem: error.message.split('\n')[0] ?? 'it is not YAML',
+        fix: 'Correct the YAML.',
+      })),
+    );
+  }
+  return settingsFrom(document.toJS({ maxAliasCount: 100 }), origin, options);
+}
+
+/** The JSON Schema of the file, for editors. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: 'input' });
+}
+
+function settingsFrom(value: unknown, origin: string, options: LoadOptions): Settings {
+  const parsed = configSchema.safeParse(value ?? {});
+  if (!parsed.success) throw configError(origin, parsed.error.issues.flatMap(problemsOf));
+  const { settings, problems } = resolveConfig(parsed.data, { origin, env: options.env, adapters: options.adapters });
+  if (problems.length > 0) throw configError(origin, problems);
+  return settings;
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const problem = `it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'})`;
+    throw configError(path, [{ path: '(file)', problem, fix: 'Correct HOLDFAST_CONFIG, or unset it for the demo configuration.' }]);
+  }
+}
+
+function problemsOf(issue: z.core.$ZodIssue): ConfigProblem[] {
+  const path = pathText(issue.path) || '(top)';
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: path === '(top)' ? key : `${path}.${key}`,
+      problem: 'this key is unknown',
+      fix: 'Remove it or correct its spelling; `holdfast config schema` lists all keys.',
+    }));
+  }
+  return [{ path, problem: issue.message, fix: 'See `holdfast config schema`.' }];
+}

@@ -1,0 +1,150 @@
+/** From the file's shape to the engine's settings; finds what the shape alone cannot: broken references, missing keys. */
+import type { BudgetSettings, KeySettings, LimitSettings, ProviderSettings, RouteSettings, Settings } from '../core/settings.ts';
+import { DEFAULT_TENANT } from '../core/settings.ts';
+import { nanoUsdFromUsd } from '../core/money.ts';
+import type { ProviderAdapter } from '../core/ports/provider.ts';
+import type { ConfigProblem } from './config-error.ts';
+import { isPrivateHost } from './private-host.ts';
+import type { BudgetFile, ConfigFile, LimitsFile, RouteFile } from './schema.ts';
+
+const HOUR_MS = 3_600_000;
+
+export const DEFAULT_ROUTE: Omit<RouteSettings, 'targets'> = {
+  retries: { maxAttempts: 2, initialBackoffMs: 500, maxBackoffMs: 10_000, maxRetryAfterMs: 30_000 },
+  timeouts: { connectMs: 10_000, firstTokenMs: 60_000, idleMs: 60_000, totalMs: 600_000 },
+  onUnknown: 'recover',
+  maxOutputTokens: null,
+};
+
+export interface ResolveContext {
+  origin: string;
+  env: Readonly<Record<string, string | undefined>>;
+  adapters: ReadonlyMap<string, ProviderAdapter>;
+}
+
+export function resolveConfig(file: ConfigFile, context: ResolveContext): { settings: Settings; problems: ConfigProblem[] } {
+  const problems: ConfigProblem[] = [];
+  const providers = new Map<string, ProviderSettings>();
+  for (const [name, entry] of Object.entries(file.providers)) {
+    const path = `providers.${name}`;
+    const adapter = context.adapters.get(entry.kind);
+    if (!adapter) {
+      const kinds = [...context.adapters.keys()].join(', ');
+      problems.push({ path: `${path}.kind`, problem: `there is no provider kind "${entry.kind}"`, fix: `Use one of: ${kinds}.` });
+      continue;
+    }
+    const baseUrl = entry.baseUrl ?? adapter.defaultBaseUrl ?? '';
+    if (!baseUrl && entry.kind !== 'simulated') {
+      problems.push({ path: `${path}.baseUrl`, problem: 'it is missing', fix: "Add what the provider's own SDK would be given." });
+    }
+    if (entry.baseUrl) checkAddress(`${path}.baseUrl`, entry.baseUrl, entry.allowPrivateAddress, problems);
+    if (entry.apiKey?.startsWith('env:') && !context.env[entry.apiKey.slice(4)]) {
+      const variable = entry.apiKey.slice(4);
+      problems.push({ path: `${path}.apiKey`, problem: `the environment has no ${variable}`, fix: `Set ${variable}, or remove the provider.` });
+    }
+    if (!entry.apiKey && adapter.usualKeyVariable) {
+      problems.push({ path: `${path}.apiKey`, problem: 'it is missing', fix: `Write env:${adapter.usualKeyVariable} or secret:NAME.` });
+    }
+    providers.set(name, { name, kind: entry.kind, baseUrl: baseUrl.replace(/\/+$/, ''), apiKey: entry.apiKey ?? null, headers: entry.headers });
+  }
+
+  const models = new Map<string, RouteSettings>();
+  for (const [alias, entry] of Object.entries(file.models)) {
+    entry.targets.forEach(({ provider }, index) => {
+      if (Object.hasOwn(file.providers, provider)) return;
+      problems.push({
+        path: `models.${alias}.targets[${String(index)}].provider`,
+        problem: `there is no provider "${provider}"`,
+        fix: `Add it under providers, or use one of: ${Object.keys(file.providers).join(', ') || '(none yet)'}.`,
+      });
+    });
+    models.set(alias, resolveRoute(entry));
+  }
+
+  const keys: KeySettings[] = [];
+  file.keys.forEach((entry, index) => {
+    const path = `keys[${String(index)}]`;
+    if (entry.tenant !== DEFAULT_TENANT && !Object.hasOwn(file.tenants, entry.tenant)) {
+      problems.push({ path: `${path}.tenant`, problem: `there is no tenant "${entry.tenant}"`, fix: 'Add it under tenants.' });
+    }
+    for (const model of entry.models ?? []) {
+      if (models.has(model) || providers.has(model.split('/')[0] ?? '')) continue;
+      problems.push({ path: `${path}.models`, problem: `there is no model "${model}"`, fix: 'Add it under models, or write provider/model.' });
+    }
+    if (keys.some((other) => other.name === entry.name)) {
+      problems.push({ path: `${path}.name`, problem: `"${entry.name}" is there twice`, fix: 'Give each key a name of its own.' });
+    }
+    keys.push({
+      ...entry,
+      models: entry.models ?? null,
+      expiresAt: entry.expiresAt ?? null,
+      budgets: resolveBudgets(`key:${entry.name}`, entry.budgets),
+      limits: resolveLimits(entry.limits),
+    });
+  });
+
+  const settings: Settings = {
+    origin: context.origin,
+    gateway: {
+      host: file.gateway.host,
+      port: file.gateway.port,
+      authRequired: file.gateway.auth?.required ?? null,
+      maxBodyBytes: file.gateway.maxBodyBytes,
+    },
+    providers,
+    models,
+    defaultRoute: DEFAULT_ROUTE,
+    tenants: new Map(
+      Object.entries(file.tenants).map(([name, tenant]) => [
+        name,
+        { budgets: resolveBudgets(`tenant:${name}`, tenant.budgets), limits: resolveLimits(tenant.limits) },
+      ]),
+    ),
+    keys,
+    security: file.security,
+    retention: {
+      idempotencyMs: file.retention.idempotencyHours * HOUR_MS,
+      payloadMs: file.retention.payloadHours * HOUR_MS,
+      callMs: file.retention.callDays * 24 * HOUR_MS,
+    },
+    priceOverrides: file.prices.overrides ?? null,
+  };
+  return { settings, problems };
+}
+
+function checkAddress(path: string, baseUrl: string, allowPrivate: boolean, problems: ConfigProblem[]): void {
+  if (allowPrivate) return;
+  const { protocol, hostname } = new URL(baseUrl);
+  if (protocol === 'https:' && !isPrivateHost(hostname)) return;
+  problems.push({
+    path,
+    problem: protocol === 'https:' ? `${hostname} is a private address` : 'it is not https',
+    fix: 'Use a public https address, or set allowPrivateAddress: true for this provider.',
+  });
+}
+
+function resolveRoute(entry: RouteFile): RouteSettings {
+  return {
+    targets: entry.targets,
+    retries: { ...DEFAULT_ROUTE.retries, ...definedOnly(entry.retries) },
+    timeouts: { ...DEFAULT_ROUTE.timeouts, ...definedOnly(entry.timeouts) },
+    onUnknown: entry.onUnknown,
+    maxOutputTokens: entry.maxOutputTokens ?? null,
+  };
+}
+
+function definedOnly<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
+}
+
+function resolveBudgets(scope: string, budgets: readonly BudgetFile[]): BudgetSettings[] {
+  return budgets.map(({ limitUsd, ...budget }) => ({ scope, limitNanoUsd: nanoUsdFromUsd(limitUsd), ...budget }));
+}
+
+function resolveLimits(limits: LimitsFile): LimitSettings {
+  return {
+    requestsPerMinute: limits.requestsPerMinute ?? null,
+    tokensPerMinute: limits.tokensPerMinute ?? null,
+    concurrency: limits.concurrency ?? null,
+  };
+}
