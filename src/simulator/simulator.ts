@@ -1,0 +1,185 @@
+/**
+ * A provider that is not one: speaks the wires of real providers over HTTP, answers deterministically, can be told to
+ * be slow or to fail, and keeps the truth about what it was asked, so that tests can count. Every answer says
+ * `[simulated]`.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { anthropicAnswer, anthropicError, anthropicStream } from './anthropic-wire.ts';
+import { behaviourOf, type Behaviour } from './behaviour.ts';
+import { compose } from './compose.ts';
+import { geminiAnswer, geminiError } from './gemini-wire.ts';
+import { openAiAnswer, openAiEmbeddings, openAiError, openAiStream } from './openai-wire.ts';
+
+/** One request as the simulator saw it. */
+export interface SeenRequest {
+  path: string;
+  model: string;
+  stream: boolean;
+  body: JsonObject;
+  headers: IncomingMessage['headers'];
+  /** The status that was answered; 0 while it is being answered, -1 when the client left or the socket was cut. */
+  status: number;
+}
+
+export interface Simulator {
+  /** `http://127.0.0.1:PORT`; OpenAI's base URL is this and `/v1`. */
+  readonly url: string;
+  /** The newest requests, oldest first; at most `maxSeen`. */
+  readonly seen: readonly SeenRequest[];
+  /** All requests since the start. */
+  readonly count: number;
+  close(): Promise<void>;
+}
+
+export interface SimulatorOptions {
+  /** Default 0: any free one. */
+  port?: number;
+  /** How many requests are remembered. Default 10,000. */
+  maxSeen?: number;
+}
+
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOptions = {}): Promise<Simulator> {
+  const seen: SeenRequest[] = [];
+  const failures = new Map<string, number>();
+  let count = 0;
+
+  /** True while requests of this content have to fail. */
+  function mustFail(behaviour: Behaviour, model: string, answerId: string): boolean {
+    if (behaviour.status === 0) return false;
+    const id = `${model} ${answerId}`;
+    const failed = failures.get(id) ?? 0;
+    if (failed >= behaviour.times) return false;
+    if (failures.size >= maxSeen) failures.clear();
+    failures.set(id, failed + 1);
+    return true;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    if (request.method === 'GET') {
+      sendJson(response, 200, path === '/v1/models' ? { object: 'list', data: [] } : { simulated: true });
+      return;
+    }
+    const body = await readBody(request);
+    const gemini = /\/models\/([^:]+):(generateContent|streamGenerateContent)$/.exec(path);
+    const model = decodeURIComponent(gemini?.[1] ?? String(body['model']));
+    const stream = body['stream'] === true || gemini?.[2] === 'streamGenerateContent';
+    const entry: SeenRequest = { path, model, stream, body, headers: request.headers, status: 0 };
+    count += 1;
+    if (seen.length >= maxSeen) seen.shift();
+    seen.push(entry);
+    response.once('close', () => {
+      if (entry.status === 0) entry.status = -1;
+    });
+
+    const wire = gemini ? 'gemini' : path.endsWith('/messages') ? 'anthropic' : 'openai';
+    const errorBody = { gemini: geminiError, anthropic: anthropicError, openai: openAiError }[wire];
+    let behaviour: Behaviour;
+    try {
+      behaviour = behaviourOf(model);
+    } catch (error) {
+      entry.status = 404;
+      sendJson(response, 404, errorBody(404, error instanceof Error ? error.message : 'no such model'));
+      return;
+    }
+    const said = compose(body, behaviour);
+    if (behaviour.delay > 0) await pause(behaviour.delay, response);
+    if (response.destroyed) return;
+    if (mustFail(behaviour, model, said.id)) {
+      entry.status = behaviour.status;
+      const headers: Record<string, string> =
+        behaviour.retryAfter > 0 ? { 'retry-after-ms': String(behaviour.retryAfter) } : {};
+      sendJson(response, behaviour.status, errorBody(behaviour.status, 'The simulator was told to fail.'), headers);
+      return;
+    }
+    if (path.endsWith('/embeddings')) sendJson(response, 200, openAiEmbeddings(model, body));
+    else if (!stream) {
+      const answer = { gemini: geminiAnswer, anthropic: anthropicAnswer, openai: openAiAnswer }[wire];
+      sendJson(response, 200, answer(model, said));
+    } else if (wire === 'anthropic') {
+      const events = anthropicStream(model, said).map(([name, data]) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+      await sendStream(response, behaviour, events);
+    } else if (wire === 'gemini') {
+      await sendStream(response, behaviour, [`data: ${JSON.stringify(geminiAnswer(model, said))}\n\n`]);
+    } else {
+      const options = body['stream_options'];
+      const wantsUsage = isJsonObject(options) && options['include_usage'] === true;
+      const events = [...openAiStream(model, said, wantsUsage), '[DONE]'].map((data) => `data: ${data}\n\n`);
+      await sendStream(response, behaviour, events);
+    }
+    if (!response.destroyed) entry.status = 200;
+  }
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 400, openAiError(400, error instanceof Error ? error.message : 'bad request'));
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    seen,
+    get count() {
+      return count;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function sendStream(response: ServerResponse, behaviour: Behaviour, events: readonly string[]): Promise<void> {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  for (const [index, event] of events.entries()) {
+    if (response.destroyed) return;
+    if (behaviour.cut > 0 && index >= behaviour.cut) {
+      response.destroy();
+      return;
+    }
+    response.write(event);
+    if (behaviour.pace > 0) await pause(behaviour.pace, response);
+  }
+  response.end();
+}
+
+/** Waits, or until the client leaves. */
+async function pause(ms: number, response: ServerResponse): Promise<void> {
+  const controller = new AbortController();
+  const onClose = () => controller.abort();
+  response.once('close', onClose);
+  try {
+    await delay(ms, undefined, { signal: controller.signal });
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+  } finally {
+    response.removeListener('close', onClose);
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: JsonObject, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+async function readBody(request: IncomingMessage): Promise<JsonObject> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) throw new RangeError('the body is too large');
+    chunks.push(chunk);
+  }
+  const body: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  if (!isJsonObject(body)) throw new TypeError('the body is not a JSON object');
+  return body;
+}
