@@ -1,0 +1,54 @@
+/** The events of one streamed attempt on their way to the doors and into the stored answer. */
+import type { ChatEvent, SseEvent } from '../core/chat.ts';
+import type { StreamBus } from '../core/ports/stream-bus.ts';
+
+export interface FrameLog {
+  add(raw: SseEvent, events: ChatEvent[]): void;
+  /** The raw events so far; null when nothing was streamed. */
+  readonly log: SseEvent[] | null;
+  /** Content reached a subscriber: another attempt may not follow in silence. */
+  readonly wasDelivered: boolean;
+  /** Waits until the ledger knows that the attempt streams. */
+  settled(): Promise<void>;
+}
+
+export function createFrameLog(
+  bus: StreamBus,
+  callId: string,
+  attempt: number,
+  onFirst: (responseId: string | null) => Promise<unknown>,
+): FrameLog {
+  const log: SseEvent[] = [];
+  let wasDelivered = false;
+  let marked: Promise<unknown> = Promise.resolve();
+  return {
+    add(raw, events) {
+      if (log.length === 0) {
+        marked = onFirst(responseIdOf(events));
+        // Its failure is thrown by settled(); without a handler of its own it would end the process before that.
+        marked.catch(() => undefined);
+      }
+      const seenBy = bus.publish(callId, { type: 'frame', attempt, seq: log.length, raw, events });
+      log.push(raw);
+      if (seenBy > 0 && events.some(isContent)) wasDelivered = true;
+    },
+    get log() {
+      return log.length > 0 ? log : null;
+    },
+    get wasDelivered() {
+      return wasDelivered;
+    },
+    async settled() {
+      await marked;
+    },
+  };
+}
+
+function responseIdOf(events: readonly ChatEvent[]): string | null {
+  const start = events.find((event) => event.type === 'start');
+  return start?.id ?? null;
+}
+
+function isContent({ type }: ChatEvent): boolean {
+  return type !== 'start' && type !== 'usage';
+}

@@ -1,0 +1,112 @@
+/** Whether a call may go ahead, and along which route: policy, capabilities, price bounds. Pure but for the policy port. */
+import type { Admission, CallInput, Candidate, RoutePlan } from '../core/call/types.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { NanoUsd } from '../core/money.ts';
+import type { Capability, ProviderAdapter } from '../core/ports/provider.ts';
+import type { BudgetSettings, ProviderSettings, RouteSettings, Settings } from '../core/settings.ts';
+import { routeOf } from '../routing/route.ts';
+import type { PolicyEngine } from './policy.ts';
+import { maxInputTokens, maxOutputTokens } from './request-bounds.ts';
+
+export interface AdmissionDeps {
+  settings: Settings;
+  adapters: ReadonlyMap<string, ProviderAdapter>;
+  policy: PolicyEngine;
+  requiredCapabilities(canonical: JsonObject): ReadonlySet<Capability>;
+  /** Null when the price is not known. */
+  worstCase(provider: ProviderSettings, model: string, inputTokens: number, outputTokens: number): NanoUsd | null;
+  newDecisionId(): string;
+}
+
+export interface AdmissionRequest {
+  input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>;
+  requestRef: string;
+  canonical: JsonObject;
+  budgets: readonly BudgetSettings[];
+}
+
+/** Decides. A denial is a result; what it names goes to the caller. Budgets' room is the ledger's to check. */
+export async function decideAdmission(deps: AdmissionDeps, request: AdmissionRequest): Promise<Admission> {
+  const decisionId = deps.newDecisionId();
+  const { principal, kind, model, tags = {} } = request.input;
+  const decision = await deps.policy.decide({ principal, kind, model, tags });
+  if (decision.effect === 'deny') {
+    return deny(
+      decisionId,
+      new HoldfastError('permission_denied', decision.reason, { details: { policy: decision.policy, decisionId } }),
+    );
+  }
+  try {
+    return { allowed: true, plan: planRoute(deps, request, decisionId) };
+  } catch (error) {
+    if (HoldfastError.is(error)) return deny(decisionId, error);
+    throw error;
+  }
+}
+
+/** What is wrong with the request whoever sends it: unknown model, missing capability, prompt too long. Throws it. */
+export function checkServable(deps: AdmissionDeps, model: string, canonical: JsonObject): void {
+  ableTargets(deps, routeOf(deps.settings, model), canonical);
+}
+
+function planRoute(deps: AdmissionDeps, { input, canonical, requestRef, budgets }: AdmissionRequest, decisionId: string): RoutePlan {
+  const route = routeOf(deps.settings, input.model);
+  const able = ableTargets(deps, route, canonical);
+  const inputTokens = maxInputTokens(canonical);
+  const candidates = able.map(({ provider, model, maxOutput }): Candidate => {
+    const outputTokens = input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
+    const worstCase = outputTokens === null ? null : deps.worstCase(provider, model, inputTokens, outputTokens);
+    return { provider: provider.name, model, worstCaseNanoUsd: worstCase === null ? null : worstCase.toString() };
+  });
+  const strict = budgets.find(({ hard, allowUnbounded }) => hard && !allowUnbounded);
+  const bounded = strict ? candidates.filter(({ worstCaseNanoUsd }) => worstCaseNanoUsd !== null) : candidates;
+  const [first] = bounded;
+  if (!first) {
+    throw new HoldfastError(
+      'budget_exceeded',
+      `The hard budget of ${strict?.scope ?? 'this caller'} needs a known price and a bound on the output. ` +
+        'Send max_tokens, add a price override, or set allowUnbounded on the budget.',
+      { details: { scope: strict?.scope ?? null } },
+    );
+  }
+  return {
+    decisionId,
+    requestRef,
+    candidates: bounded,
+    first: { credential: credentialOf(deps.settings, first) },
+    retries: route.retries,
+    timeouts: route.timeouts,
+    onUnknown: route.onUnknown,
+  };
+}
+
+/** The reference that a candidate's credential is resolved by at each dispatch. */
+export function credentialOf(settings: Pick<Settings, 'providers'>, candidate: Candidate): string | null {
+  return settings.providers.get(candidate.provider)?.apiKey ?? null;
+}
+
+function ableTargets(deps: AdmissionDeps, route: RouteSettings, canonical: JsonObject) {
+  const required = deps.requiredCapabilities(canonical);
+  const missing = new Set<Capability>();
+  const able = route.targets.flatMap(({ provider: name, model }) => {
+    const provider = deps.settings.providers.get(name);
+    const adapter = provider && deps.adapters.get(provider.kind);
+    if (!provider || !adapter) return [];
+    const { supports, maxOutputTokens: maxOutput } = adapter.capabilities(model);
+    const lacks = [...required].filter((capability) => !supports.has(capability));
+    for (const capability of lacks) missing.add(capability);
+    return lacks.length > 0 ? [] : [{ provider, model, maxOutput: maxOutput ?? null }];
+  });
+  if (able.length === 0) {
+    throw new HoldfastError('capability_missing', `No target of this model supports: ${[...missing].join(', ')}.`, {
+      param: 'model',
+      details: { missing: [...missing] },
+    });
+  }
+  return able;
+}
+
+function deny(decisionId: string, error: HoldfastError): Admission {
+  return { allowed: false, decisionId, error: error.toRecord() };
+}

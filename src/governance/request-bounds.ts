@@ -1,0 +1,51 @@
+/** Upper bounds of what a request can consume, for holds that are never too small. */
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+
+/** No provider bills more for an image at its finest detail. */
+const TOKENS_PER_MEDIA_PART = 6_000;
+/** Framing of messages, tools and templates that providers add around the text. */
+const FRAMING_TOKENS = 256;
+const FRAMING_TOKENS_PER_ITEM = 16;
+
+/**
+ * The most input tokens that the request can count. Byte-level tokenizers never make more tokens than bytes, so bytes
+ * are a bound for every provider, at the price of holds about four times the true cost for English text.
+ */
+export function maxInputTokens(canonical: JsonObject): number {
+  let tokens = FRAMING_TOKENS;
+  const visit = (value: Json | undefined): void => {
+    if (typeof value === 'string') {
+      tokens += isInlineMedia(value) ? 0 : Buffer.byteLength(value);
+    } else if (typeof value === 'number' || typeof value === 'boolean') {
+      tokens += 4;
+    } else if (Array.isArray(value)) {
+      for (const item of value) visit(item);
+    } else if (isJsonObject(value)) {
+      tokens += FRAMING_TOKENS_PER_ITEM;
+      if (isMediaPart(value)) tokens += TOKENS_PER_MEDIA_PART;
+      else
+        for (const [key, field] of Object.entries(value)) {
+          tokens += key.length;
+          visit(field);
+        }
+    }
+  };
+  for (const field of ['messages', 'tools', 'response_format', 'functions', 'input']) visit(canonical[field]);
+  return tokens;
+}
+
+/** The most output tokens over all choices: what the request says, else the fallback; null when nothing bounds it. */
+export function maxOutputTokens(canonical: JsonObject, fallback: number | null): number | null {
+  const asked = canonical['max_completion_tokens'] ?? canonical['max_tokens'];
+  const perChoice = typeof asked === 'number' ? asked : fallback;
+  const choices = typeof canonical['n'] === 'number' ? canonical['n'] : 1;
+  return perChoice === null ? null : perChoice * choices;
+}
+
+function isMediaPart(value: JsonObject): boolean {
+  return value['type'] === 'image_url' || value['type'] === 'input_audio' || value['type'] === 'file';
+}
+
+function isInlineMedia(text: string): boolean {
+  return text.startsWith('data:') && text.slice(0, 100).includes(';base64,');
+}

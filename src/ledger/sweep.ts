@@ -1,0 +1,65 @@
+/**
+ * What puts right what lost processes left: accepted calls that never started, calls whose workflow is gone, unknown
+ * attempts that nobody will reconcile, rows past their retention.
+ */
+import type { CallInput } from '../core/call/types.ts';
+import type { Ledger, OpenCall } from '../core/ports/ledger.ts';
+
+export interface SweepDeps {
+  ledger: Ledger;
+  engine: {
+    start(input: CallInput): Promise<void>;
+    stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
+  };
+  now(): number;
+  callRetentionMs: number;
+}
+
+export interface SweepReport {
+  started: number;
+  settled: number;
+  abandoned: number;
+  pruned: number;
+}
+
+/** A door that is alive starts its call within this; only older ones are looked at. */
+const GRACE_MS = 10_000;
+/** Beyond this no SDK waits any more: a call that never started is ended instead of started. */
+const START_WITHIN_MS = 10 * 60_000;
+/** An unknown attempt keeps its hold this long for someone to find out what became of it. */
+const ABANDON_AFTER_MS = 24 * 3_600_000;
+const BATCH = 500;
+
+export async function sweep(deps: SweepDeps): Promise<SweepReport> {
+  const now = deps.now();
+  const report: SweepReport = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
+  for (const call of await deps.ledger.openCalls(now - GRACE_MS, BATCH)) {
+    const state = await deps.engine.stateOf(call.input.callId);
+    if (state === 'running') continue;
+    // `missing` with nothing admitted: the process died between the ledger's "accepted" and the engine's start.
+    if (state === 'missing' && call.state === 'accepted' && now - call.createdAt < START_WITHIN_MS) {
+      await deps.engine.start(call.input);
+      report.started += 1;
+    } else {
+      await settleLost(deps.ledger, call);
+      report.settled += 1;
+    }
+  }
+  report.abandoned = await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
+  const pruned = await deps.ledger.prune(now, deps.callRetentionMs);
+  report.pruned = pruned.payloads + pruned.idempotency + pruned.calls;
+  return report;
+}
+
+async function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<void> {
+  const call = await ledger.getCall(callId);
+  const answered = call?.attempts.find(({ state }) => state === 'answered');
+  await ledger.settle({
+    callId,
+    outcome: answered ? 'succeeded' : 'failed',
+    answerRef: answered ? (call?.answerRef ?? null) : null,
+    error: answered
+      ? null
+      : { code: 'outcome_unknown', message: 'The workflow of this call is gone.', source: 'gateway' },
+  });
+}

@@ -1,0 +1,248 @@
+/**
+ * One request to one provider over HTTP: sockets, phases and their timeouts, size limits. No retries at any layer: the
+ * call engine decides about those, with a ledger row for each.
+ */
+import { Agent, request as httpRequest, errors as undiciErrors, type Dispatcher as UndiciDispatcher } from 'undici';
+import type { ChatEvent, SseEvent } from '../../core/chat.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { CallTimeouts } from '../../core/call/types.ts';
+import {
+  ProviderFailureError,
+  type CallRequest,
+  type EncodedRequest,
+  type ProviderAdapter,
+  type ProviderAnswer,
+  type ProviderFailure,
+  type StreamDecoder,
+} from '../../core/ports/provider.ts';
+import { createSseParser } from '../sse/parse-sse.ts';
+import { createPhaseClock, type PhaseClock } from './phase-clock.ts';
+
+export interface DispatchInput {
+  adapter: ProviderAdapter;
+  request: CallRequest;
+  encoded: EncodedRequest;
+  timeouts: CallTimeouts;
+  /** Aborts the request at the socket. */
+  signal: AbortSignal;
+  /** Each event of a streamed answer, as it comes. */
+  onEvent(raw: SseEvent, events: ChatEvent[]): void;
+}
+
+export type DispatchResult =
+  | { status: 'answered'; answer: ProviderAnswer; firstTokenAt: number }
+  | {
+      status: 'failed';
+      failure: ProviderFailure;
+      /** The request may have reached the provider, which may bill it: nobody knows the outcome. */
+      unknown: boolean;
+      /** What a broken stream had given so far. */
+      partial: ProviderAnswer | null;
+      firstTokenAt: number | null;
+    };
+
+export interface Dispatcher {
+  dispatch(input: DispatchInput): Promise<DispatchResult>;
+  close(): Promise<void>;
+}
+
+export interface DispatcherOptions {
+  /** Largest answer that is read, in bytes. Default 32 MiB. */
+  maxAnswerBytes?: number;
+  /** Open sockets to one provider. Default 512. */
+  connections?: number;
+  now?: () => number;
+}
+
+const DEFAULT_MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+const DEFAULT_CONNECTIONS = 512;
+
+export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
+  const maxAnswerBytes = options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
+  const now = options.now ?? Date.now;
+  const agents = new Map<number, Agent>();
+
+  /** Undici takes the connect timeout per agent, not per request; the few values of a configuration each get one. */
+  function agentFor(connectMs: number): Agent {
+    let agent = agents.get(connectMs);
+    if (!agent) {
+      agent = new Agent({
+        connections: options.connections ?? DEFAULT_CONNECTIONS,
+        pipelining: 1,
+        // Undici's own 300 s limits would end long calls: the phases below are the limits.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        connect: { timeout: connectMs },
+      });
+      agents.set(connectMs, agent);
+    }
+    return agent;
+  }
+
+  return {
+    async dispatch(input) {
+      const phases = createPhaseClock(input.signal, input.timeouts);
+      const progress: Progress = { sent: false, decoder: null, firstTokenAt: null };
+      try {
+        const answer = await exchange(input, phases, agentFor(input.timeouts.connectMs), progress, maxAnswerBytes, now);
+        return { status: 'answered', answer, firstTokenAt: progress.firstTokenAt ?? now() };
+      } catch (error) {
+        const { failure, unknown } = classify(error, phases, progress);
+        return {
+          status: 'failed',
+          failure,
+          unknown,
+          partial: progress.decoder && progress.firstTokenAt !== null ? progress.decoder.answer() : null,
+          firstTokenAt: progress.firstTokenAt,
+        };
+      } finally {
+        phases.stop();
+      }
+    },
+    async close() {
+      await Promise.all([...agents.values()].map((agent) => agent.close()));
+    },
+  };
+}
+
+interface Progress {
+  /** Bytes may have left. */
+  sent: boolean;
+  decoder: StreamDecoder | null;
+  firstTokenAt: number | null;
+}
+
+async function exchange(
+  input: DispatchInput,
+  phases: PhaseClock,
+  agent: Agent,
+  progress: Progress,
+  maxAnswerBytes: number,
+  now: () => number,
+): Promise<ProviderAnswer> {
+  const { adapter, encoded, request } = input;
+  progress.sent = true;
+  const response = await httpRequest(encoded.url, {
+    method: 'POST',
+    headers: encoded.headers,
+    body: encoded.body,
+    dispatcher: agent,
+    signal: phases.signal,
+  });
+  const { statusCode, headers } = response;
+  if (statusCode < 200 || statusCode > 299) {
+    const text = await readText(response.body, phases, maxAnswerBytes);
+    throw new ProviderFailureError(adapter.decodeFailure(statusCode, headers, text));
+  }
+  if (!request.stream || !isEventStream(headers['content-type'])) {
+    const text = await readText(response.body, phases, maxAnswerBytes);
+    progress.firstTokenAt = now();
+    return adapter.decodeAnswer({ ...request, stream: false }, text);
+  }
+  const decoder = adapter.createStreamDecoder(request);
+  progress.decoder = decoder;
+  const parser = createSseParser();
+  let size = 0;
+  const take = (raw: SseEvent) => {
+    const events = decoder.push(raw);
+    progress.firstTokenAt ??= now();
+    input.onEvent(raw, events);
+  };
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    phases.received();
+    size += chunk.byteLength;
+    if (size > maxAnswerBytes) throw tooLarge(maxAnswerBytes);
+    for (const raw of parser.push(chunk)) take(raw);
+  }
+  for (const raw of parser.end()) take(raw);
+  if (!decoder.isComplete) {
+    throw new ProviderFailureError({
+      code: 'provider_unavailable',
+      message: 'The stream ended before its end mark.',
+      retryable: true,
+      failOver: true,
+    });
+  }
+  return decoder.answer();
+}
+
+async function readText(
+  body: UndiciDispatcher.ResponseData['body'],
+  phases: PhaseClock,
+  limit: number,
+): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    phases.received();
+    size += chunk.byteLength;
+    if (size > limit) throw tooLarge(limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function isEventStream(contentType: string | string[] | undefined): boolean {
+  return String(contentType).startsWith('text/event-stream');
+}
+
+function tooLarge(limit: number): ProviderFailureError {
+  return new ProviderFailureError({
+    code: 'provider_unavailable',
+    message: `The answer is larger than ${String(limit)} bytes.`,
+    retryable: false,
+    failOver: true,
+  });
+}
+
+/** Errors of the connection phase: no byte of the request left. */
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+function classify(
+  error: unknown,
+  phases: PhaseClock,
+  progress: Progress,
+): { failure: ProviderFailure; unknown: boolean } {
+  if (error instanceof ProviderFailureError) {
+    // A broken 2xx answer was made and may be billed; a refusal was not.
+    const broken = error.failure.status === undefined && progress.sent;
+    return { failure: error.failure, unknown: broken && progress.firstTokenAt === null };
+  }
+  if (HoldfastError.is(error)) throw error;
+  const expired = phases.expired;
+  if (expired) {
+    return {
+      failure: {
+        code: 'provider_timeout',
+        message: `The provider was silent for longer than ${expired.phase} (${String(expired.ms)} ms).`,
+        retryable: true,
+        failOver: true,
+      },
+      unknown: true,
+    };
+  }
+  const code = codeOf(error);
+  const known = error instanceof undiciErrors.UndiciError || code !== null;
+  // Anything else is a defect of ours, and must not pass for a failure of the provider.
+  if (!known && !phases.signal.aborted) throw error;
+  return {
+    failure: {
+      code: 'provider_unavailable',
+      message: phases.signal.aborted ? 'The request was stopped.' : `The connection failed: ${code ?? 'closed'}.`,
+      retryable: true,
+      failOver: true,
+    },
+    unknown: code === null || !NEVER_SENT.has(code),
+  };
+}
+
+function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+}

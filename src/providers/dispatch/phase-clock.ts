@@ -1,0 +1,44 @@
+/** The phases of one exchange, each with its own patience: first byte of the answer, then the gap between bytes. */
+import type { CallTimeouts } from '../../core/call/types.ts';
+
+export interface PhaseClock {
+  /** Aborted by the caller's signal or by a phase that took too long. */
+  readonly signal: AbortSignal;
+  readonly expired: { phase: 'firstTokenMs' | 'idleMs'; ms: number } | null;
+  /** Bytes of the answer came. */
+  received(): void;
+  stop(): void;
+}
+
+export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): PhaseClock {
+  const controller = new AbortController();
+  let expired: PhaseClock['expired'] = null;
+  const expire = (phase: 'firstTokenMs' | 'idleMs') => () => {
+    expired = { phase, ms: timeouts[phase] };
+    controller.abort();
+  };
+  let timer = setTimeout(expire('firstTokenMs'), timeouts.firstTokenMs);
+  let isFirst = true;
+  const onAbort = () => controller.abort();
+  if (outer.aborted) onAbort();
+  outer.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    get expired() {
+      return expired;
+    },
+    received() {
+      if (!isFirst) {
+        timer.refresh();
+        return;
+      }
+      isFirst = false;
+      clearTimeout(timer);
+      timer = setTimeout(expire('idleMs'), timeouts.idleMs);
+    },
+    stop() {
+      clearTimeout(timer);
+      outer.removeEventListener('abort', onAbort);
+    },
+  };
+}

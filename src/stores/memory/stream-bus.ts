@@ -1,0 +1,106 @@
+/**
+ * The stream bus of one process. A call's channel is one log that all its subscribers read at their own pace, so a slow
+ * reader costs nothing but its position; the log's size is bounded by the answer limit of the dispatcher.
+ */
+import type { BusMessage, StreamBus } from '../../core/ports/stream-bus.ts';
+
+interface Subscriber {
+  next: number;
+  wake: () => void;
+}
+
+interface Channel {
+  log: BusMessage[];
+  ended: boolean;
+  subscribers: Set<Subscriber>;
+  cancelListeners: Set<() => void>;
+}
+
+export function createMemoryStreamBus(): StreamBus & { readonly channels: number } {
+  const channels = new Map<string, Channel>();
+
+  function open(callId: string): Channel {
+    let channel = channels.get(callId);
+    if (!channel) {
+      channel = { log: [], ended: false, subscribers: new Set(), cancelListeners: new Set() };
+      channels.set(callId, channel);
+    }
+    return channel;
+  }
+
+  /** Drops a channel that nobody can need any more. */
+  function release(callId: string, channel: Channel): void {
+    const idle = channel.subscribers.size === 0 && channel.cancelListeners.size === 0;
+    if (idle && (channel.ended || channel.log.length === 0)) channels.delete(callId);
+  }
+
+  return {
+    get channels() {
+      return channels.size;
+    },
+    publish(callId, message) {
+      const channel = open(callId);
+      if (message.type === 'attempt-start' && channel.subscribers.size === 0) channel.log = [];
+      channel.log.push(message);
+      if (message.type === 'call-end') channel.ended = true;
+      const seenBy = channel.subscribers.size;
+      for (const subscriber of channel.subscribers) subscriber.wake();
+      release(callId, channel);
+      return seenBy;
+    },
+    subscribe(callId, signal) {
+      // Registered before the first read, so that what is published in between is not missed.
+      const channel = open(callId);
+      const subscriber: Subscriber = { next: 0, wake: () => undefined };
+      channel.subscribers.add(subscriber);
+      const leave = () => {
+        subscriber.wake();
+        channel.subscribers.delete(subscriber);
+        release(callId, channel);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      return readChannel(channel, subscriber, signal, () => {
+        signal.removeEventListener('abort', leave);
+        leave();
+      });
+    },
+    requestCancel(callId) {
+      const listeners = channels.get(callId)?.cancelListeners;
+      for (const listener of [...(listeners ?? [])]) listener();
+      return (listeners?.size ?? 0) > 0;
+    },
+    onCancel(callId, listener) {
+      const channel = open(callId);
+      channel.cancelListeners.add(listener);
+      return () => {
+        channel.cancelListeners.delete(listener);
+        release(callId, channel);
+      };
+    },
+  };
+}
+
+async function* readChannel(
+  channel: Channel,
+  subscriber: Subscriber,
+  signal: AbortSignal,
+  leave: () => void,
+): AsyncGenerator<BusMessage[]> {
+  try {
+    while (!signal.aborted) {
+      if (subscriber.next < channel.log.length) {
+        const batch = channel.log.slice(subscriber.next);
+        subscriber.next = channel.log.length;
+        yield batch;
+      } else if (channel.ended) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          subscriber.wake = resolve;
+        });
+      }
+    }
+  } finally {
+    leave();
+  }
+}

@@ -1,0 +1,115 @@
+/** The domains, wired to this node's stores: what activities and doors are made of, without Temporal. */
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { chargeAttempt } from '../attempts/charge-attempt.ts';
+import { createAttemptRunner, type AttemptRunner } from '../attempts/run-attempt.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { PayloadStore } from '../core/ports/payload-store.ts';
+import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
+import type { SecretStore } from '../core/ports/secret-store.ts';
+import type { BudgetSettings, Settings } from '../core/settings.ts';
+import { createCredentialResolver } from '../credentials/credential-resolver.ts';
+import type { AdmissionDeps } from '../governance/admission.ts';
+import { createContentInspector } from '../governance/inspect-content.ts';
+import { allowedModelsPolicy, type PolicyEngine } from '../governance/policy.ts';
+import { createPriceBook } from '../ledger/pricing/price-book.ts';
+import { loadPriceOverrides } from '../ledger/pricing/price-overrides.ts';
+import { createDispatcher, type Dispatcher } from '../providers/dispatch/dispatcher.ts';
+import { doorWires, providerAdapters } from '../providers/registry.ts';
+import { requiredCapabilities } from '../providers/required-capabilities.ts';
+import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
+
+export interface DomainOptions {
+  settings: Settings;
+  ledger: Ledger;
+  payloads: PayloadStore;
+  secrets: SecretStore;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Keys the hashes of request bodies, so that a stolen ledger cannot be searched for a known prompt. */
+  hashKey: Uint8Array;
+  policy?: PolicyEngine;
+}
+
+export type Domain = ReturnType<typeof createDomain>;
+
+export function createDomain(options: DomainOptions) {
+  const { settings, ledger, payloads } = options;
+  const bus = createMemoryStreamBus();
+  const dispatcher: Dispatcher = createDispatcher();
+  const prices = createPriceBook(settings.priceOverrides ? { overrides: loadPriceOverrides(settings.priceOverrides) } : {});
+  const budgets = budgetIndex(settings);
+  const budgetsOf = (tenant: string, key: string | null): readonly BudgetSettings[] => [
+    ...(budgets.get(`tenant:${tenant}`) ?? []),
+    ...(key === null ? [] : (budgets.get(`key:${key}`) ?? [])),
+  ];
+
+  const admission: AdmissionDeps = {
+    settings,
+    adapters: providerAdapters,
+    policy: options.policy ?? allowedModelsPolicy,
+    requiredCapabilities,
+    worstCase: (provider, model, inputTokens, maxOutputTokens) =>
+      prices.worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens }),
+    newDecisionId: () => `dec_${randomUUID()}`,
+  };
+
+  const attempts: AttemptRunner = createAttemptRunner({
+    ledger,
+    payloads,
+    bus,
+    dispatcher,
+    adapters: providerAdapters,
+    providerNamed(name) {
+      const provider = settings.providers.get(name);
+      if (provider) return provider;
+      throw new HoldfastError('not_found', `The configuration has no provider "${name}" any more.`);
+    },
+    resolveCredential: createCredentialResolver({ secrets: options.secrets, env: options.env }),
+    budgetsOf,
+    charge: (provider, model, request, answer) => chargeAttempt(prices, provider, model, request, answer),
+    owner: `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}`,
+    payloadTtlMs: settings.retention.payloadMs,
+  });
+
+  return {
+    settings,
+    ledger,
+    payloads,
+    bus,
+    dispatcher,
+    attempts,
+    admission,
+    budgetsOf,
+    inspect: createContentInspector(settings.security),
+    doorWireOf(request: CallRequest): DoorWire {
+      const door = (doorWires as Readonly<Record<string, DoorWire | undefined>>)[request.wire];
+      if (door) return door;
+      throw new HoldfastError('invalid_request', `There is no door for the wire ${request.wire}.`);
+    },
+    /** `stream` is not part of it: the same question may be asked either way. */
+    hashBody(tenant: string, body: JsonObject): string {
+      const { stream: _stream, stream_options: _options, ...rest } = body;
+      return createHmac('sha256', options.hashKey).update(`${tenant}\0${sortedJson(rest)}`).digest('hex');
+    },
+    tenantHandle: (tenant: string) => createHash('sha256').update(tenant).digest('hex').slice(0, 16),
+  };
+}
+
+function budgetIndex(settings: Settings): Map<string, BudgetSettings[]> {
+  const all = [
+    ...[...settings.tenants.values()].flatMap((tenant) => tenant.budgets),
+    ...settings.keys.flatMap((key) => key.budgets),
+  ];
+  return Map.groupBy(all, ({ scope }) => scope) as Map<string, BudgetSettings[]>;
+}
+
+/** JSON with sorted keys: the same content in another order is the same request. */
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, field: unknown) =>
+    typeof field === 'object' && field !== null && !Array.isArray(field)
+      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : field,
+  );
+}

@@ -1,0 +1,85 @@
+/** The Temporal workers of a node: one for calls, one for maintenance. */
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import { createCallSteps } from '../activities/call-steps.ts';
+import { createProviderActivities } from '../activities/execute-provider.ts';
+import { createMaintenanceActivities } from '../activities/maintenance.ts';
+import type { CallView } from '../core/ports/ledger.ts';
+import { MAINTENANCE_TASK_QUEUE, TASK_QUEUE } from '../core/names.ts';
+import type { SweepDeps, SweepReport } from '../ledger/sweep.ts';
+import { workflowBundle } from './bundle.ts';
+import type { Domain } from './domain.ts';
+
+export interface EngineWorkersOptions {
+  connection: NativeConnection;
+  namespace: string;
+  domain: Domain;
+  sweep: SweepDeps;
+  onCallEnd(call: CallView): void;
+  onSweep(report: SweepReport): void;
+  /** Provider calls at once in this process. Default 1,000. */
+  maxConcurrentCalls?: number;
+  /** How long a shutdown waits for calls in flight; default 10 minutes. */
+  shutdownGraceMs?: number;
+}
+
+export interface EngineWorkers {
+  /** Rejects when a worker fails. */
+  readonly running: Promise<void>;
+  /** Stops polling, lets calls in flight end, then resolves. */
+  drain(): Promise<void>;
+}
+
+const DEFAULT_CONCURRENCY = 1_000;
+const DEFAULT_GRACE_MS = 600_000;
+/** A cached workflow is about 40 KB; one that falls out of the cache replays from its history. */
+const MAX_CACHED_WORKFLOWS = 2_000;
+
+export async function startEngineWorkers(options: EngineWorkersOptions): Promise<EngineWorkers> {
+  const { connection, namespace, domain } = options;
+  const shutdownGraceTime = options.shutdownGraceMs ?? DEFAULT_GRACE_MS;
+  const calls = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: await workflowBundle(),
+    activities: {
+      ...createCallSteps({
+        ...domain.admission,
+        ledger: domain.ledger,
+        payloads: domain.payloads,
+        bus: domain.bus,
+        doorWire: (request) => domain.doorWireOf(request),
+        budgetsOf: domain.budgetsOf,
+        inspect: domain.inspect,
+        payloadTtlMs: domain.settings.retention.payloadMs,
+        onCallEnd: options.onCallEnd,
+      }),
+      ...createProviderActivities({ attempts: domain.attempts, bus: domain.bus }),
+    },
+    maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
+    maxConcurrentActivityTaskExecutions: options.maxConcurrentCalls ?? DEFAULT_CONCURRENCY,
+    maxConcurrentLocalActivityExecutions: options.maxConcurrentCalls ?? DEFAULT_CONCURRENCY,
+    maxConcurrentWorkflowTaskExecutions: 200,
+    maxHeartbeatThrottleInterval: '4 seconds',
+    shutdownGraceTime,
+  });
+  const maintenance = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: MAINTENANCE_TASK_QUEUE,
+    workflowBundle: await workflowBundle(),
+    activities: createMaintenanceActivities({ ...options.sweep, onSweep: options.onSweep }),
+    maxCachedWorkflows: 10,
+    maxConcurrentActivityTaskExecutions: 2,
+    shutdownGraceTime,
+  });
+  const workers = [calls, maintenance];
+  const running = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
+  return {
+    running,
+    async drain() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/** `llmCall`: one governed LLM call. Binds the call's ports to activities, timers and cancellation scopes. */
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  sleep,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { CallSteps, ProviderActivities } from '../activities/types.ts';
+import { CallInterruptedError, type CallPorts } from '../core/call/ports.ts';
+import { runCall } from '../core/call/run-call.ts';
+import type { CallInput, CallResult } from '../core/call/types.ts';
+import { interruptible, settled } from './interruption.ts';
+import { endAttributes } from './search-attributes.ts';
+
+/** An attempt whose worker is silent for this long is handed to another worker. */
+const HEARTBEAT_TIMEOUT_MS = 10_000;
+/** A guard against an activity that crashes its worker each time; provider failures are counted by the ledger. */
+const MAX_CRASHES = 10;
+/** Time beyond the call's own deadline for an attempt to report how it was stopped. */
+const REPORT_GRACE_MS = 60_000;
+
+const steps = proxyLocalActivities<CallSteps>({
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds', maximumAttempts: 20 },
+});
+/** Settling is retried without limit: an unsettled call would keep its hold. */
+const finalSteps = proxyLocalActivities<CallSteps>({
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '30 seconds' },
+});
+
+export async function llmCall(input: CallInput): Promise<CallResult> {
+  const story: string[] = [];
+  const result = await runCall(input, bindPorts(input, story));
+  upsertSearchAttributes(endAttributes(result));
+  return result;
+}
+
+function bindPorts(input: CallInput, story: string[]): CallPorts {
+  const tell = (line: string) => {
+    story.push(line);
+    setCurrentDetails(story.map((step) => `- ${step}`).join('\n'));
+  };
+  return {
+    admit: async (call) => {
+      const admission = await interruptible(() => steps.admit(call));
+      tell(admission.allowed ? `admitted: ${admission.plan.decisionId}` : `denied: ${admission.error.message}`);
+      return admission;
+    },
+    selectCredential: (callId, candidate) => interruptible(() => steps.selectCredential(callId, candidate)),
+    execute: async (order, summary) => {
+      const { executeProvider } = proxyActivities<ProviderActivities>({
+        startToCloseTimeout: order.timeouts.totalMs + REPORT_GRACE_MS,
+        heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+        cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry: {
+          initialInterval: '200 milliseconds',
+          maximumInterval: '10 seconds',
+          maximumAttempts: MAX_CRASHES,
+        },
+        summary,
+      });
+      const outcome = await interruptible(() => executeProvider(order));
+      tell(
+        `${order.candidate.provider}/${order.candidate.model} attempt ${outcome.attempt}: ` +
+          (outcome.status === 'answered' ? 'answered' : outcome.error.code),
+      );
+      return outcome;
+    },
+    settle: (settlement) => settled(() => finalSteps.settle(settlement, input)),
+    sleep: (ms, summary) => interruptible(() => sleep(ms, { summary })),
+    within,
+    random: () => Math.random(),
+  };
+}
+
+/** A scope with a deadline. The deadline is a timer of the workflow, so it is seen in its history and survives crashes. */
+async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  let late = false;
+  const scope = new CancellationScope();
+  const timer = new CancellationScope();
+  timer
+    .run(() => sleep(ms, { summary: 'deadline of the call' }))
+    .then(
+      () => {
+        late = true;
+        scope.cancel();
+      },
+      () => undefined, // The timer is cancelled when the work ends first.
+    );
+  try {
+    return await scope.run(work);
+  } catch (error) {
+    if (late && error instanceof CallInterruptedError) throw new CallInterruptedError('deadline');
+    throw error;
+  } finally {
+    timer.cancel();
+  }
+}
