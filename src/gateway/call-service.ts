@@ -1,0 +1,195 @@
+/**
+ * Calls as the doors start and follow them: admission at the door, one ledger transaction, then the workflow. After
+ * `start` returned a call id the call is answered whatever happens to this process.
+ */
+import type { CallInput, CallKind } from '../core/call/types.ts';
+import type { StoredAnswer } from '../core/call/stored-answer.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { PayloadStore } from '../core/ports/payload-store.ts';
+import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
+import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
+import type { Caller } from '../governance/authenticate.ts';
+import type { RateLimiter, LimitedScope } from '../governance/rate-limiter.ts';
+import type { CallEngine } from './call-engine.ts';
+import type { EndWatch } from './end-watch.ts';
+
+export interface CallServiceDeps {
+  ledger: Ledger;
+  payloads: PayloadStore;
+  bus: StreamBus;
+  engine: CallEngine;
+  endWatch: EndWatch;
+  limiter: RateLimiter;
+  scopesOf(caller: Caller): readonly LimitedScope[];
+  /** Blocks or redacts. @throws HoldfastError `content_blocked`. */
+  inspect(request: CallRequest): CallRequest;
+  /** @throws HoldfastError `not_found`, `capability_missing`. */
+  checkServable(model: string, canonical: JsonObject): void;
+  estimateTokens(canonical: JsonObject): number;
+  hashBody(tenant: string, body: JsonObject): string;
+  newCallId(): string;
+  deriveCallId(tenant: string, key: string, generation: number): string;
+  idempotencyTtlMs: number;
+  payloadTtlMs: number;
+}
+
+export interface StartCall {
+  caller: Caller;
+  kind: CallKind;
+  door: DoorWire;
+  body: unknown;
+  idempotencyKey: string | null;
+  tags: Record<string, string>;
+}
+
+export interface StartedCall {
+  callId: string;
+  request: CallRequest;
+  /** False when an earlier request with the same key made the call. */
+  isNew: boolean;
+  /** What the call says while it runs, from its beginning where this process ran it. Ends with the call. */
+  follow(signal: AbortSignal): AsyncIterable<BusMessage[]>;
+}
+
+export interface CallService {
+  start(start: StartCall): Promise<StartedCall>;
+  /** Messages of any call; for one that runs elsewhere or has ended, at least its `call-end`. */
+  follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]>;
+  /** Resolves when the call has ended. */
+  waitForEnd(callId: string, signal: AbortSignal): Promise<CallView>;
+  answerOf(call: CallView): Promise<StoredAnswer>;
+  requestOf(call: CallView): Promise<CallRequest | null>;
+  cancel(callId: string): Promise<void>;
+  /** To be told of every call that ends in this process, so that its place under the concurrency limit frees. */
+  onCallEnd(call: CallView): void;
+}
+
+export function createCallService(deps: CallServiceDeps): CallService {
+  const releases = new Map<string, () => void>();
+
+  async function start({ caller, kind, door, body, idempotencyKey, tags }: StartCall): Promise<StartedCall> {
+    const parsed = door.parseRequest(body);
+    const request = deps.inspect(parsed);
+    const { request: canonical } = door.toCanonical(request);
+    const model = String(canonical['model']);
+    deps.checkServable(model, canonical);
+    const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
+    let started: StartedCall | null = null;
+    try {
+      const { tenant, key, models } = caller;
+      const accepted = await deps.ledger.accept({
+        callIdFor: (generation) =>
+          idempotencyKey === null ? deps.newCallId() : deps.deriveCallId(tenant, idempotencyKey, generation),
+        call: { kind, model, principal: { tenant, key, models }, tags },
+        requestBytes: Buffer.from(JSON.stringify(request)),
+        idempotency:
+          idempotencyKey === null
+            ? null
+            : { key: idempotencyKey, bodyHash: deps.hashBody(tenant, request.body), ttlMs: deps.idempotencyTtlMs },
+        payloadTtlMs: deps.payloadTtlMs,
+      });
+      if (accepted.status === 'conflict') {
+        throw new HoldfastError('idempotency_conflict', 'This Idempotency-Key was used with another body.', {
+          details: { callId: accepted.callId },
+        });
+      }
+      if (accepted.status !== 'accepted') {
+        const { callId } = accepted;
+        return { callId, request, isNew: false, follow: (signal) => follow(callId, signal) };
+      }
+      started = await launch(accepted.input, request);
+      releases.set(started.callId, release);
+      return started;
+    } finally {
+      if (!started) release();
+    }
+  }
+
+  async function launch(input: CallInput, request: CallRequest): Promise<StartedCall> {
+    const { callId } = input;
+    // Subscribed before the start, so that no frame comes before its reader.
+    const controller = new AbortController();
+    const messages = deps.bus.subscribe(callId, controller.signal);
+    try {
+      await deps.engine.start(input);
+    } catch (error) {
+      controller.abort();
+      // Nothing may be paid for a caller who was told "unavailable": ended in the ledger, the call can dispatch no more,
+      // even if the start did reach the engine and only its answer was lost.
+      const unavailable = HoldfastError.is(error)
+        ? error
+        : new HoldfastError('engine_unavailable', 'The durable engine cannot take calls now.', { retryAfterMs: 1_000 });
+      await deps.ledger.settle({ callId, outcome: 'failed', answerRef: null, error: unavailable.toRecord() });
+      throw unavailable;
+    }
+    return {
+      callId,
+      request,
+      isNew: true,
+      follow: (signal) => {
+        signal.addEventListener('abort', () => controller.abort(), { once: true });
+        if (signal.aborted) controller.abort();
+        return withLedgerEnd(callId, messages, true);
+      },
+    };
+  }
+
+  function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
+    return withLedgerEnd(callId, deps.bus.subscribe(callId, signal), false);
+  }
+
+  /** Messages of the bus; where the call runs elsewhere, the watch puts its end on the bus. */
+  async function* withLedgerEnd(callId: string, messages: AsyncIterable<BusMessage[]>, isNew: boolean): AsyncGenerator<BusMessage[]> {
+    const unwatch = deps.endWatch.add(callId);
+    try {
+      if (!isNew) {
+        const call = await deps.ledger.getCall(callId);
+        if (!call) throw new HoldfastError('not_found', 'There is no such call.');
+        if (call.state === 'ended') {
+          yield [{ type: 'call-end', call }];
+          return;
+        }
+      }
+      for await (const batch of messages) {
+        yield batch;
+        if (batch.some(({ type }) => type === 'call-end')) return;
+      }
+    } finally {
+      unwatch();
+    }
+  }
+
+  return {
+    start,
+    follow,
+    async waitForEnd(callId, signal) {
+      for await (const batch of follow(callId, signal)) {
+        for (const message of batch) if (message.type === 'call-end') return message.call;
+      }
+      throw new HoldfastError('cancelled', 'The wait was given up.');
+    },
+    async answerOf(call) {
+      const bytes = call.answerRef === null ? null : await deps.payloads.get(call.answerRef);
+      if (!bytes) throw new HoldfastError('not_found', 'The stored answer of this call has expired.');
+      return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
+    },
+    async requestOf(call) {
+      const bytes = call.requestRef === null ? null : await deps.payloads.get(call.requestRef);
+      return bytes && (JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest);
+    },
+    async cancel(callId) {
+      const call = await deps.ledger.getCall(callId);
+      if (!call) throw new HoldfastError('not_found', 'There is no such call.');
+      if (call.state === 'ended') return;
+      // In this process the provider's socket closes at once; the engine's cancel reaches the others.
+      deps.bus.requestCancel(callId);
+      await deps.engine.cancel(callId);
+    },
+    onCallEnd(call) {
+      releases.get(call.id)?.();
+      releases.delete(call.id);
+    },
+  };
+}

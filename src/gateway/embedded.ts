@@ -1,0 +1,138 @@
+/** `holdfast up`: one home, one Temporal server, one node. Or the same node against a cluster that the environment names. */
+import { join } from 'node:path';
+import pino from 'pino';
+import type { NativeConnection } from '@temporalio/worker';
+import type { ProviderSettings, Settings } from '../core/settings.ts';
+import { startSimulator, type Simulator } from '../simulator/simulator.ts';
+import { connectNative, resolveTemporalTarget } from '../temporal/connection.ts';
+import { startEmbeddedServer, type EmbeddedServer } from '../temporal/embedded-server.ts';
+import { findServerBinary } from '../temporal/find-server-binary.ts';
+import { lockHome } from '../temporal/home-lock.ts';
+import { installRuntime } from '../temporal/runtime.ts';
+import { registerSearchAttributes } from '../temporal/search-attributes.ts';
+import { openServerLog } from '../temporal/server-log.ts';
+import { startNode } from './node.ts';
+
+export interface EmbeddedOptions {
+  home: string;
+  settings: Settings;
+  env: NodeJS.ProcessEnv;
+  temporalPort?: number;
+  uiPort?: number;
+  onProgress(line: string): void;
+  /** Time between maintenance sweeps. Default 30 s. */
+  sweepEveryMs?: number;
+}
+
+export interface EmbeddedHoldfast {
+  url: string;
+  /** Address of the Temporal server, and of its UI where it is ours. */
+  temporal: { address: string; namespace: string; uiUrl: string | null; reused: boolean };
+  /** Providers that are simulated. */
+  simulated: readonly string[];
+  /** Rejects when a worker fails. */
+  running: Promise<void>;
+  /** Lets calls in flight end, then stops what was started here. */
+  stop(): Promise<void>;
+}
+
+type Undo = () => Promise<void> | void;
+
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedHoldfast> {
+  // Every step that succeeded has an undo; a failure on the way, and the end, undo them, last first.
+  const undo: Undo[] = [];
+  const stop = async () => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step();
+  };
+  try {
+    return await start(options, undo, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise<void>): Promise<EmbeddedHoldfast> {
+  const { home, env, sweepEveryMs } = options;
+  const lock = lockHome(home);
+  undo.push(() => lock.release());
+  const log = openServerLog(join(home, 'holdfast.log'));
+  const logger = pino({ base: undefined }, pino.destination({ fd: log.fd, sync: true }));
+  installRuntime((level, message, meta) => {
+    if (level === 'WARN' || level === 'ERROR') logger.warn({ temporal: meta }, message);
+  });
+
+  const engine = await connect(options, undo);
+  const simulator = await simulate(options.settings);
+  undo.push(() => simulator?.close());
+  const settings = simulator ? withSimulator(options.settings, simulator) : options.settings;
+  const node = await startNode({
+    settings,
+    home,
+    env,
+    connection: engine.connection,
+    namespace: engine.namespace,
+    logger,
+    ...(sweepEveryMs !== undefined && { sweepEveryMs }),
+  });
+  undo.push(() => node.drain());
+  return {
+    url: node.url,
+    temporal: {
+      address: engine.address,
+      namespace: engine.namespace,
+      uiUrl: engine.server?.uiUrl ?? null,
+      reused: engine.server?.reused ?? false,
+    },
+    simulated: [...settings.providers.values()].filter(({ kind }) => kind === 'simulated').map(({ name }) => name),
+    running: node.running,
+    stop,
+  };
+}
+
+interface Engine {
+  connection: NativeConnection;
+  address: string;
+  namespace: string;
+  /** Null when the environment names a cluster. */
+  server: EmbeddedServer | null;
+}
+
+async function connect({ home, env, temporalPort, uiPort, onProgress }: EmbeddedOptions, undo: Undo[]): Promise<Engine> {
+  const target = resolveTemporalTarget(env);
+  if (target.kind === 'external') {
+    const connection = await connectNative(target.connectionOptions);
+    undo.push(() => connection.close());
+    await registerSearchAttributes(connection, target.namespace);
+    return { connection, address: target.connectionOptions.address ?? '', namespace: target.namespace, server: null };
+  }
+  const binary = await findServerBinary({ env, onProgress });
+  const server = await startEmbeddedServer({
+    home,
+    binary,
+    ...(temporalPort !== undefined && { port: temporalPort }),
+    ...(uiPort !== undefined && { uiPort }),
+    onProgress,
+  });
+  undo.push(() => server.stop());
+  const connection = await connectNative({ address: server.address });
+  undo.push(() => connection.close());
+  return { connection, address: server.address, namespace: server.namespace, server };
+}
+
+/** Simulated providers without an address share one simulator in this process. */
+async function simulate(settings: Settings): Promise<Simulator | null> {
+  return [...settings.providers.values()].some(needsSimulator) ? startSimulator() : null;
+}
+
+function withSimulator(settings: Settings, simulator: Simulator): Settings {
+  const providers = [...settings.providers].map(([name, provider]): [string, ProviderSettings] => [
+    name,
+    needsSimulator(provider) ? { ...provider, baseUrl: `${simulator.url}/v1` } : provider,
+  ]);
+  return { ...settings, providers: new Map(providers) };
+}
+
+function needsSimulator({ kind, baseUrl }: ProviderSettings): boolean {
+  return kind === 'simulated' && baseUrl === '';
+}

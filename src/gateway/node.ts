@@ -1,0 +1,215 @@
+/** A node: stores, domains, Temporal workers and gateway in one process, so that a call stays where its client waits. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { isLoopbackHost } from '../config/private-host.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { CallView } from '../core/ports/ledger.ts';
+import { MAINTENANCE_TASK_QUEUE, RECONCILE_WORKFLOW_ID } from '../core/names.ts';
+import type { Settings } from '../core/settings.ts';
+import { createAdministration } from './administration.ts';
+import { createCallEngine } from './call-engine.ts';
+import { createCallService } from './call-service.ts';
+import { createEndWatch } from './end-watch.ts';
+import { createGateway } from './server.ts';
+import { createAuthenticator } from '../governance/authenticate.ts';
+import { checkServable } from '../governance/admission.ts';
+import { createRateLimiter, type LimitedScope } from '../governance/rate-limiter.ts';
+import { maxInputTokens } from '../governance/request-bounds.ts';
+import { deriveCallId, newCallId } from '../ledger/call-id.ts';
+import { sweep, type SweepDeps } from '../ledger/sweep.ts';
+import { providerAdapters } from '../providers/registry.ts';
+import { deriveKey } from '../stores/crypto/derive-key.ts';
+import { loadMasterKey } from '../stores/crypto/master-key.ts';
+import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
+import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { createDomain } from '../workers/domain.ts';
+import { startEngineWorkers } from '../workers/engine-workers.ts';
+
+export interface NodeOptions {
+  settings: Settings;
+  home: string;
+  env: Readonly<Record<string, string | undefined>>;
+  connection: NativeConnection;
+  namespace: string;
+  logger: Logger;
+  /** Time between maintenance sweeps. Default 30 s. */
+  sweepEveryMs?: number;
+}
+
+export interface HoldfastNode {
+  /** `http://127.0.0.1:4000`. */
+  url: string;
+  /** Rejects when a worker fails. */
+  running: Promise<void>;
+  /** Stops taking calls, lets those in flight end, closes the stores. */
+  drain(): Promise<void>;
+}
+
+const DEFAULT_SWEEP_MS = 30_000;
+/** For estimates of tokens per minute, where an error costs nothing but sharpness. */
+const BYTES_PER_TOKEN = 4;
+
+export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
+  const { settings, home, env, connection, namespace, logger } = options;
+  const authRequired = settings.gateway.authRequired ?? (settings.keys.length > 0 || !isLoopbackHost(settings.gateway.host));
+  if (!isLoopbackHost(settings.gateway.host) && settings.gateway.authRequired === false) {
+    throw new HoldfastError(
+      'invalid_request',
+      `Binding to ${settings.gateway.host} without authentication is refused. Set gateway.auth.required: true, or bind to 127.0.0.1.`,
+    );
+  }
+  const masterKey = loadMasterKey({ home, env });
+  const { ledger, payloads } = openSqliteLedger({ path: join(home, 'ledger.db'), masterKey });
+  const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
+  const domain = createDomain({ settings, ledger, payloads, secrets, env, hashKey: deriveKey(masterKey, 'fingerprint') });
+  const client = new Client({ connection, namespace });
+  const engine = createCallEngine(client, { eager: true });
+  const metrics = createMetrics({
+    liveAttempts: () => domain.attempts.live,
+    openChannels: () => domain.bus.channels,
+  });
+  const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
+  const endWatch = createEndWatch(ledger, domain.bus, onError);
+  const calls = createCallService({
+    ledger,
+    payloads,
+    bus: domain.bus,
+    engine,
+    endWatch,
+    limiter: createRateLimiter(),
+    scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
+    inspect: domain.inspect,
+    checkServable: (model, canonical) => checkServable(domain.admission, model, canonical),
+    estimateTokens: (canonical) => Math.ceil(maxInputTokens(canonical) / BYTES_PER_TOKEN),
+    hashBody: domain.hashBody,
+    newCallId,
+    deriveCallId: (tenant, key, generation) => deriveCallId(domain.tenantHandle(tenant), key, generation),
+    idempotencyTtlMs: settings.retention.idempotencyMs,
+    payloadTtlMs: settings.retention.payloadMs,
+  });
+  const sweepDeps: SweepDeps = { ledger, engine, now: Date.now, callRetentionMs: settings.retention.callMs };
+  const workers = await startEngineWorkers({
+    connection,
+    namespace,
+    domain,
+    sweep: sweepDeps,
+    onCallEnd(call) {
+      calls.onCallEnd(call);
+      metrics.callEnded(call);
+      logger.info(callForLog(call), 'call ended');
+    },
+    onSweep: (report) => metrics.sweepEnded(report),
+  });
+  let draining = false;
+  const app = await createGateway({
+    calls,
+    ledger,
+    authenticator: createAuthenticator(settings, ledger, authRequired),
+    administration: createAdministration({ settings, ledger, adapters: providerAdapters }),
+    metrics,
+    logger,
+    onError,
+    maxBodyBytes: settings.gateway.maxBodyBytes,
+    version: packageVersion(),
+    readiness: () => checkReadiness(connection, namespace, ledger, draining),
+  });
+  const url = await listen(app, settings.gateway);
+  // Calls that were accepted but not started when the last process died go on at once, not at the next sweep.
+  await sweep(sweepDeps);
+  await startMaintenance(client, options.sweepEveryMs ?? DEFAULT_SWEEP_MS);
+  return {
+    url,
+    running: workers.running,
+    async drain() {
+      draining = true;
+      // The gateway first, so that open requests get their answers while the workers still run.
+      await app.close();
+      await workers.drain();
+      endWatch.stop();
+      await domain.dispatcher.close();
+      await ledger.close();
+    },
+  };
+}
+
+async function listen(app: FastifyInstance, { host, port }: Settings['gateway']): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EADDRINUSE') {
+      throw new HoldfastError('engine_unavailable', `Port ${String(port)} is in use. Stop what listens there, or use --port.`);
+    }
+    throw error;
+  }
+}
+
+async function startMaintenance(client: Client, everyMs: number): Promise<void> {
+  try {
+    await client.workflow.start('reconcileAttempts', {
+      workflowId: RECONCILE_WORKFLOW_ID,
+      taskQueue: MAINTENANCE_TASK_QUEUE,
+      args: [everyMs],
+      staticSummary: 'maintenance sweep',
+    });
+  } catch (error) {
+    // One is enough for the namespace; it survives restarts.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+async function checkReadiness(connection: NativeConnection, namespace: string, ledger: { listKeys(): Promise<unknown> }, draining: boolean) {
+  const checks: Record<string, string> = {};
+  const check = async (name: string, probe: () => Promise<unknown>) => {
+    try {
+      await probe();
+      checks[name] = 'ok';
+    } catch (error) {
+      checks[name] = error instanceof Error ? error.message.slice(0, 200) : 'failed';
+    }
+  };
+  await check('temporal', () =>
+    connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.describeNamespace({ namespace })),
+  );
+  await check('ledger', () => ledger.listKeys());
+  if (draining) checks['drain'] = 'the node is shutting down';
+  return { ready: Object.values(checks).every((state) => state === 'ok'), checks };
+}
+
+function limitedScopes(settings: Settings, tenant: string, key: string | null): LimitedScope[] {
+  const tenantLimits = settings.tenants.get(tenant)?.limits;
+  const keyLimits = settings.keys.find(({ name }) => name === key)?.limits;
+  return [
+    ...(tenantLimits ? [{ scope: `tenant:${tenant}`, limits: tenantLimits }] : []),
+    ...(keyLimits ? [{ scope: `key:${String(key)}`, limits: keyLimits }] : []),
+  ];
+}
+
+/** Ids and figures; never content. */
+function callForLog(call: CallView) {
+  return {
+    callId: call.id,
+    tenant: call.tenant,
+    model: call.model,
+    outcome: call.outcome,
+    code: call.error?.code,
+    attempts: call.attempts.length,
+    costNanoUsd: call.costNanoUsd,
+    pricing: call.pricing,
+  };
+}
+
+/** Name, code and stack; a cause or a body attached to an error may hold content. */
+function errorForLog(error: unknown) {
+  return error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : { message: typeof error };
+}
+
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return manifest.version;
+}

@@ -1,0 +1,65 @@
+/** The headers that steer a call. A value that cannot be honoured is refused, never ignored. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { HoldfastError } from '../core/errors.ts';
+import { isJsonObject } from '../core/json.ts';
+
+export interface RequestOptions {
+  /** The presented key, from `Authorization: Bearer` or `x-api-key`. */
+  key: string | null;
+  idempotencyKey: string | null;
+  tags: Record<string, string>;
+}
+
+const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
+const MAX_TAGS = 20;
+const MAX_TAG_LENGTH = 256;
+
+export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions {
+  const mode = single(headers, 'x-holdfast-mode');
+  if (mode !== null && mode !== 'auto') {
+    throw invalid('x-holdfast-mode', `The mode "${mode.slice(0, 40)}" is not supported; the only mode is auto.`);
+  }
+  if (single(headers, 'x-holdfast-stream') !== null) {
+    throw invalid('x-holdfast-stream', 'Streams with rollback are not supported.');
+  }
+  const idempotencyKey = single(headers, 'idempotency-key');
+  if (idempotencyKey !== null && !PRINTABLE.test(idempotencyKey)) {
+    throw invalid('Idempotency-Key', 'The Idempotency-Key must be 1 to 255 printable ASCII characters.');
+  }
+  return { key: presentedKey(headers), idempotencyKey, tags: readTags(single(headers, 'x-holdfast-tags')) };
+}
+
+export function presentedKey(headers: IncomingHttpHeaders): string | null {
+  const bearer = /^Bearer +(\S+) *$/i.exec(single(headers, 'authorization') ?? '')?.[1];
+  return bearer ?? single(headers, 'x-api-key');
+}
+
+function readTags(text: string | null): Record<string, string> {
+  if (text === null) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw invalid('x-holdfast-tags', 'The tags are not valid JSON; send an object of strings.');
+  }
+  if (!isJsonObject(value)) throw invalid('x-holdfast-tags', 'The tags must be a JSON object of strings.');
+  const entries = Object.entries(value);
+  if (entries.length > MAX_TAGS) throw invalid('x-holdfast-tags', `At most ${String(MAX_TAGS)} tags are allowed.`);
+  return Object.fromEntries(
+    entries.map(([name, tag]) => {
+      if (typeof tag !== 'string' || tag.length > MAX_TAG_LENGTH || name.length > MAX_TAG_LENGTH) {
+        throw invalid('x-holdfast-tags', `Each tag must be a string of at most ${String(MAX_TAG_LENGTH)} characters.`);
+      }
+      return [name, tag];
+    }),
+  );
+}
+
+function single(headers: IncomingHttpHeaders, name: string): string | null {
+  const value = headers[name];
+  return (Array.isArray(value) ? value[0] : value) ?? null;
+}
+
+function invalid(param: string, message: string): HoldfastError {
+  return new HoldfastError('invalid_request', message, { param });
+}

@@ -1,0 +1,65 @@
+/** Administration: keys, budgets, providers, models. Reading the configuration needs any key, changing keys the role admin. */
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { HoldfastError } from '../../core/errors.ts';
+import type { Authenticator } from '../../governance/authenticate.ts';
+import type { Administration } from '../administration.ts';
+import { presentedKey } from '../request-options.ts';
+
+export interface AdminRouteDeps {
+  administration: Administration;
+  authenticator: Authenticator;
+}
+
+const keyBody = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i),
+  tenant: z.string().max(64).default('default'),
+  models: z.array(z.string().max(256)).max(1000).nullable().default(null),
+  roles: z.array(z.enum(['caller', 'admin'])).min(1).default(['caller']),
+  expiresAt: z.iso.datetime().nullable().default(null),
+});
+const anyObject = z.looseObject({});
+
+export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { administration, authenticator }, done) => {
+  const callerOf = (request: FastifyRequest) => authenticator.authenticate(presentedKey(request.headers));
+  async function adminOf(request: FastifyRequest) {
+    const caller = await callerOf(request);
+    if (!caller.roles.includes('admin')) throw new HoldfastError('permission_denied', 'This needs a key with the role admin.');
+    return caller;
+  }
+
+  app.get('/api/v1/budgets', { schema: { summary: 'Limits, holds and spending', response: { 200: anyObject } } }, async (request) => {
+    const caller = await callerOf(request);
+    return administration.budgets(caller.roles.includes('admin') ? null : caller);
+  });
+  app.get('/api/v1/providers', { schema: { summary: 'Configured providers and known kinds', response: { 200: anyObject } } }, async (request) => {
+    await callerOf(request);
+    return administration.providers();
+  });
+  app.get('/api/v1/models', { schema: { summary: 'Aliases and their targets', response: { 200: anyObject } } }, async (request) => {
+    await callerOf(request);
+    return administration.models();
+  });
+  app.get('/api/v1/keys', { schema: { summary: 'Virtual keys, without the keys', response: { 200: anyObject } } }, async (request) => {
+    await adminOf(request);
+    return administration.keys();
+  });
+  app.post(
+    '/api/v1/keys',
+    { schema: { summary: 'Makes a virtual key; the answer is the only time it is shown', body: keyBody, response: { 201: anyObject } } },
+    async (request, reply) => {
+      const { key } = await adminOf(request);
+      return reply.code(201).send(await administration.createKey(request.body, key ?? 'local'));
+    },
+  );
+  app.delete(
+    '/api/v1/keys/:name',
+    { schema: { summary: 'Revokes a virtual key', params: z.object({ name: z.string().max(64) }), response: { 200: anyObject } } },
+    async (request) => {
+      const { key } = await adminOf(request);
+      return { entry: await administration.revokeKey(request.params.name, key ?? 'local') };
+    },
+  );
+  done();
+};

@@ -1,0 +1,117 @@
+/** `/api/v1/calls`: what a call did, its answer, its cancellation. A key sees its tenant's calls only. */
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { HoldfastError } from '../../core/errors.ts';
+import type { CallView, Ledger } from '../../core/ports/ledger.ts';
+import type { DoorWire } from '../../core/ports/provider.ts';
+import type { Authenticator, Caller } from '../../governance/authenticate.ts';
+import type { CallService } from '../call-service.ts';
+import { presentedKey } from '../request-options.ts';
+import { callSchema } from './call-schema.ts';
+
+export interface CallsRouteDeps {
+  calls: CallService;
+  ledger: Ledger;
+  authenticator: Authenticator;
+  doorWires: Readonly<Record<string, DoorWire>>;
+}
+
+const MAX_WAIT_SECONDS = 60;
+const byId = z.object({ id: z.string().max(255) });
+
+export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps, done) => {
+  const callerOf = (request: FastifyRequest) => deps.authenticator.authenticate(presentedKey(request.headers));
+
+  async function visibleCall(id: string, caller: Caller): Promise<CallView> {
+    const call = await deps.ledger.getCall(id);
+    // A call of another tenant looks like one that never was.
+    if (!call || !maySee(caller, call)) throw new HoldfastError('not_found', 'There is no such call.');
+    return call;
+  }
+
+  app.get(
+    '/api/v1/calls',
+    {
+      schema: {
+        summary: 'The newest calls',
+        querystring: z.object({
+          limit: z.coerce.number().int().min(1).max(1000).default(20),
+          after: z.string().max(500).optional(),
+          state: z.enum(['accepted', 'admitted', 'running', 'ended']).optional(),
+        }),
+        response: { 200: z.object({ calls: z.array(callSchema), next: z.string().nullable() }) },
+      },
+    },
+    async (request) => {
+      const caller = await callerOf(request);
+      return deps.ledger.listCalls({ ...request.query, ...(!isAdmin(caller) && { tenant: caller.tenant }) });
+    },
+  );
+
+  app.get(
+    '/api/v1/calls/:id',
+    { schema: { summary: 'One call with its attempts', params: byId, response: { 200: callSchema } } },
+    async (request) => visibleCall(request.params.id, await callerOf(request)),
+  );
+
+  app.get(
+    '/api/v1/calls/:id/result',
+    {
+      schema: {
+        summary: "The answer of a call, in the caller's wire; waits for a call that runs",
+        params: byId,
+        querystring: z.object({ waitSeconds: z.coerce.number().min(0).max(MAX_WAIT_SECONDS).default(0) }),
+        response: { 200: z.object({ call: callSchema, answer: z.unknown() }), 202: z.object({ call: callSchema }) },
+      },
+    },
+    async (request, reply) => {
+      let call = await visibleCall(request.params.id, await callerOf(request));
+      if (call.state !== 'ended' && request.query.waitSeconds > 0) {
+        call = await waitAtMost(deps, call, request.query.waitSeconds * 1000, request);
+      }
+      if (call.state !== 'ended') return reply.code(202).send({ call });
+      if (call.outcome !== 'succeeded') {
+        throw call.error ? HoldfastError.from(call.error) : new HoldfastError('engine_unavailable', 'The call has no outcome.');
+      }
+      const [stored, asked] = await Promise.all([deps.calls.answerOf(call), deps.calls.requestOf(call)]);
+      const door = asked && deps.doorWires[asked.wire];
+      return { call, answer: door ? door.encodeAnswer(stored.answer, asked) : stored.answer.body };
+    },
+  );
+
+  app.post(
+    '/api/v1/calls/:id/cancel',
+    { schema: { summary: 'Cancels a call; one that has ended stays as it is', params: byId, response: { 202: callSchema } } },
+    async (request, reply) => {
+      const call = await visibleCall(request.params.id, await callerOf(request));
+      await deps.calls.cancel(call.id);
+      return reply.code(202).send((await deps.ledger.getCall(call.id)) ?? call);
+    },
+  );
+  done();
+};
+
+async function waitAtMost(deps: CallsRouteDeps, call: CallView, ms: number, request: FastifyRequest): Promise<CallView> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), ms);
+  const onClose = () => controller.abort();
+  request.raw.socket.once('close', onClose);
+  try {
+    return await deps.calls.waitForEnd(call.id, controller.signal);
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    return (await deps.ledger.getCall(call.id)) ?? call;
+  } finally {
+    clearTimeout(timer);
+    request.raw.socket.removeListener('close', onClose);
+  }
+}
+
+function isAdmin(caller: Caller): boolean {
+  return caller.roles.includes('admin');
+}
+
+function maySee(caller: Caller, call: CallView): boolean {
+  return isAdmin(caller) || caller.tenant === call.tenant;
+}

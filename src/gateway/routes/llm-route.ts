@@ -1,0 +1,137 @@
+/** The doors that SDKs knock at: one handler for every wire, in one piece or streamed. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CallKind } from '../../core/call/types.ts';
+import type { StoredAnswer } from '../../core/call/stored-answer.ts';
+import { HoldfastError, type ErrorRecord } from '../../core/errors.ts';
+import { formatUsd, parseNanoUsd } from '../../core/money.ts';
+import type { CallView } from '../../core/ports/ledger.ts';
+import type { DoorWire } from '../../core/ports/provider.ts';
+import type { Authenticator } from '../../governance/authenticate.ts';
+import type { CallService, StartedCall } from '../call-service.ts';
+import { errorReply, type ErrorShape } from '../error-reply.ts';
+import { readJsonBody } from '../read-json-body.ts';
+import { readRequestOptions } from '../request-options.ts';
+import { streamCall } from '../stream-call.ts';
+
+export interface LlmRouteDeps {
+  calls: CallService;
+  authenticator: Authenticator;
+  onError(error: unknown): void;
+}
+
+export interface LlmRoute {
+  door: DoorWire;
+  kind: CallKind;
+  shape: ErrorShape;
+}
+
+export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmRoute) {
+  return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const arrivedAt = performance.now();
+    const options = readRequestOptions(request.headers);
+    const caller = await deps.authenticator.authenticate(options.key);
+    const call = await deps.calls.start({
+      caller,
+      kind,
+      door,
+      body: readJsonBody(request.body as Uint8Array),
+      idempotencyKey: options.idempotencyKey,
+      tags: options.tags,
+    });
+    void reply.header('x-holdfast-call-id', call.callId);
+    const client = watchClient(request, reply, () => {
+      // Without a key no one can ever ask for this answer again; with one, the client that comes back gets it.
+      if (options.idempotencyKey === null) deps.calls.cancel(call.callId).catch(deps.onError);
+    });
+    try {
+      if (call.request.stream) return await streamCall(deps.calls, call, door, shape, request, reply, client.signal);
+      return await replyInOnePiece(deps.calls, call, door, shape, request, reply, client.signal, arrivedAt);
+    } finally {
+      client.stop();
+    }
+  };
+}
+
+async function replyInOnePiece(
+  calls: CallService,
+  started: StartedCall,
+  door: DoorWire,
+  shape: ErrorShape,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signal: AbortSignal,
+  arrivedAt: number,
+): Promise<unknown> {
+  let stored: StoredAnswer | null = null;
+  for await (const batch of started.follow(signal)) {
+    for (const message of batch) {
+      if (message.type === 'answer') stored = message.stored;
+      if (message.type !== 'call-end') continue;
+      const { call } = message;
+      if (call.outcome !== 'succeeded') return sendError(reply, call.error ?? lostError(), shape, request.id);
+      stored ??= await calls.answerOf(call);
+      void reply.headers(answerHeaders(call, stored, started, performance.now() - arrivedAt));
+      if (shape === 'anthropic') void reply.header('request-id', request.id);
+      return door.encodeAnswer(stored.answer, started.request);
+    }
+  }
+  // Only a client that left ends the loop without a call-end; no one reads this reply.
+  throw new HoldfastError('cancelled', 'The client closed the connection.');
+}
+
+export function sendError(reply: FastifyReply, error: ErrorRecord, shape: ErrorShape, requestId: string): FastifyReply {
+  const { status, headers, body } = errorReply(error, shape, requestId);
+  return reply.code(status).headers(headers).type('application/json').send(body);
+}
+
+export function answerHeaders(
+  call: CallView,
+  stored: StoredAnswer,
+  started: StartedCall,
+  elapsedMs: number,
+): Record<string, string> {
+  const last = call.attempts.at(-1);
+  const inProvider = call.attempts.reduce((sum, { startedAt, endedAt }) => sum + (endedAt ? Date.parse(endedAt) - Date.parse(startedAt) : 0), 0);
+  return {
+    'x-holdfast-provider': last?.provider ?? '',
+    'x-holdfast-model': headerText(last?.model ?? ''),
+    'x-holdfast-attempts': String(call.attempts.length),
+    'x-holdfast-cost-usd': call.pricing === 'unpriced' ? 'unpriced' : formatUsd(parseNanoUsd(call.costNanoUsd)),
+    'x-holdfast-cache': 'off',
+    ...(started.isNew
+      ? { 'x-holdfast-overhead-ms': String(Math.max(0, Math.round(elapsedMs - inProvider))) }
+      : { 'idempotent-replayed': 'true' }),
+    ...(stored.warnings.length > 0 && {
+      'x-holdfast-warnings': headerText(JSON.stringify(stored.warnings)).slice(0, 4_000),
+    }),
+  };
+}
+
+export function lostError(): ErrorRecord {
+  return { code: 'engine_unavailable', message: 'The call ended without an outcome.', source: 'gateway' };
+}
+
+
+/** Text as a header may carry it. */
+function headerText(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?');
+}
+
+/** Aborts `signal` when the client goes away before the reply is done. */
+function watchClient(request: FastifyRequest, reply: FastifyReply, onGone: () => void) {
+  const controller = new AbortController();
+  const onClose = () => {
+    if (reply.raw.writableFinished) return;
+    controller.abort();
+    onGone();
+  };
+  reply.raw.once('close', onClose);
+  if (request.raw.socket.destroyed) onClose();
+  return {
+    signal: controller.signal,
+    stop: () => {
+      // A reply that is still being flushed may yet lose its client, but the call has ended then.
+      reply.raw.removeListener('close', onClose);
+    },
+  };
+}
