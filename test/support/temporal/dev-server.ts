@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedServer, type EmbeddedServer } from '../../../src/temporal/embedded-server.ts';
+import { findServerBinary, type ServerBinary } from '../../../src/temporal/find-server-binary.ts';
+import { isRunning, processStartTime, type ProcessIdentity } from '../../../src/temporal/process-identity.ts';
+import { freePorts } from './free-ports.ts';
+
+export interface TestServer extends EmbeddedServer {
+  home: string;
+  port: number;
+  uiPort: number;
+}
+
+/** A real Temporal server on free ports with a database of its own. `stop()` removes everything. */
+export async function startTestServer({ flags }: { flags?: readonly string[] } = {}): Promise<TestServer> {
+  const home = await mkdtemp(join(tmpdir(), 'holdfast-test-server-'));
+  const [port = 0, uiPort = 0] = await freePorts(2);
+  const server = await startEmbeddedServer({ home, port, uiPort, binary: await testServerBinary(), flags });
+  const forget = killWithUs(server.pid);
+  return {
+    ...server,
+    home,
+    port,
+    uiPort,
+    stop: async () => {
+      await server.stop();
+      forget();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export function testServerBinary(): Promise<ServerBinary> {
+  return findServerBinary({ env: process.env, onProgress: (line) => process.stderr.write(`${line}\n`) });
+}
+
+const alive = new Map<number, ProcessIdentity>();
+process.once('exit', killAll);
+
+/** A detached server would outlive a test run that ends early. Returns how to take it off the list. */
+export function killWithUs(pid: number): () => void {
+  const startTime = processStartTime(pid);
+  if (startTime !== undefined) alive.set(pid, { pid, startTime });
+  return () => alive.delete(pid);
+}
+
+function killAll(): void {
+  for (const identity of alive.values()) if (isRunning(identity)) process.kill(identity.pid, 'SIGKILL');
+}
