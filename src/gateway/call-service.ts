@@ -73,7 +73,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const parsed = door.parseRequest(body);
     const request = deps.inspect(parsed);
     const { request: canonical } = door.toCanonical(request);
-    const model = String(canonical['model']);
+    const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
     deps.checkServable(model, canonical);
     const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
     let started: StartedCall | null = null;

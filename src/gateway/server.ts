@@ -1,7 +1,7 @@
 /** The HTTP door: routes, error shapes, request ids, OpenAPI. */
 import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { errorTable, HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -24,7 +24,7 @@ export interface GatewayDeps extends LlmRouteDeps, AdminRouteDeps, Omit<CallsRou
 export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger,
-    logController: undefined,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: deps.maxBodyBytes,
     genReqId: () => `req_${randomUUID()}`,
     requestIdHeader: false,
@@ -52,7 +52,7 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     // Parsed by hand, so that broken JSON and broken UTF-8 get our own errors, and only after authentication.
     llm.removeAllContentTypeParsers();
     llm.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
-    const openApi = { schema: { body: undefined, hide: false, summary: "OpenAI's wire" } };
+    const openApi = { schema: { summary: "OpenAI's wire" } };
     llm.post('/v1/chat/completions', openApi, createLlmHandler(deps, { door: doorWires['openai-chat'], kind: 'chat', shape: 'openai' }));
     llm.post('/v1/embeddings', openApi, createLlmHandler(deps, { door: doorWires['openai-embeddings'], kind: 'embedding', shape: 'openai' }));
     llm.post(
@@ -70,7 +70,7 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     return reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics());
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  return app as unknown as FastifyInstance;
+  return app;
 }
 
 async function replyToError(deps: GatewayDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -21,7 +21,7 @@ export function anthropicStream(model: string, said: Composition): [string, Json
   return [
     ['message_start', { type: 'message_start', message: { ...message, usage: { input_tokens: said.promptTokens, output_tokens: 1 } } }],
     ['ping', { type: 'ping' }],
-    ...blocks(said).flatMap((block, index) => streamBlock(block, index)),
+    ...blocks(said).flatMap((block, index) => streamBlock(said, block, index)),
     [
       'message_delta',
       {
@@ -50,10 +50,10 @@ function blocks(said: Composition): JsonObject[] {
   }));
 }
 
-function streamBlock(block: JsonObject, index: number): [string, JsonObject][] {
+function streamBlock(said: Composition, block: JsonObject, index: number): [string, JsonObject][] {
   const isText = block['type'] === 'text';
   const start = isText ? { type: 'text', text: '' } : { ...block, input: {} };
-  const parts = isText ? pieces(String(block['text'])) : (JSON.stringify(block['input']).match(/.{1,8}/gs) ?? []);
+  const parts = isText ? pieces(said.text) : (JSON.stringify(block['input']).match(/.{1,8}/gs) ?? []);
   return [
     ['content_block_start', { type: 'content_block_start', index, content_block: start }],
     ...parts.map((part): [string, JsonObject] => [

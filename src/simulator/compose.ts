@@ -66,12 +66,11 @@ function words(count: number): string {
 
 /** Calls every offered tool once, unless the conversation already has a tool's result. */
 function callTools(body: JsonObject, digest: string): Composition['toolCalls'] {
-  const tools = Array.isArray(body['tools']) ? body['tools'].filter(isJsonObject) : [];
+  const tools = toolDefinitions(body['tools']);
   const messages = Array.isArray(body['messages']) ? body['messages'].filter(isJsonObject) : [];
   if (tools.length === 0 || body['tool_choice'] === 'none' || messages.some(({ role }) => role === 'tool')) return [];
-  return tools.flatMap((tool, index) => {
-    const definition = isJsonObject(tool['function']) ? tool['function'] : tool;
-    const parameters = definition['parameters'] ?? definition['input_schema'];
+  return tools.flatMap((definition, index) => {
+    const parameters = definition['parameters'] ?? definition['parametersJsonSchema'] ?? definition['input_schema'];
     if (typeof definition['name'] !== 'string') return [];
     return {
       id: `call_${digest.slice(0, 16)}_${String(index)}`,
@@ -81,12 +80,22 @@ function callTools(body: JsonObject, digest: string): Composition['toolCalls'] {
   });
 }
 
+/** OpenAI's tools hold a `function`, Gemini's a list of `functionDeclarations`, Anthropic's are the definition. */
+function toolDefinitions(tools: Json | undefined): JsonObject[] {
+  return (Array.isArray(tools) ? tools.filter(isJsonObject) : []).flatMap((tool) => {
+    if (isJsonObject(tool['function'])) return [tool['function']];
+    const declared = tool['functionDeclarations'];
+    return Array.isArray(declared) ? declared.filter(isJsonObject) : [tool];
+  });
+}
+
 /** The simplest value that a JSON schema allows. */
 function sample(schema: JsonObject): Json {
   const first = Array.isArray(schema['enum']) ? schema['enum'][0] : schema['const'];
   if (first !== undefined) return first;
   const type = Array.isArray(schema['type']) ? schema['type'][0] : schema['type'];
-  switch (type) {
+  // Gemini writes its types in capitals.
+  switch (typeof type === 'string' ? type.toLowerCase() : type) {
     case 'object': {
       const properties = isJsonObject(schema['properties']) ? schema['properties'] : {};
       return Object.fromEntries(

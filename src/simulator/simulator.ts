@@ -67,7 +67,7 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     }
     const body = await readBody(request);
     const gemini = /\/models\/([^:]+):(generateContent|streamGenerateContent)$/.exec(path);
-    const model = decodeURIComponent(gemini?.[1] ?? String(body['model']));
+    const model = decodeURIComponent(gemini?.[1] ?? (typeof body['model'] === 'string' ? body['model'] : ''));
     const stream = body['stream'] === true || gemini?.[2] === 'streamGenerateContent';
     const entry: SeenRequest = { path, model, stream, body, headers: request.headers, status: 0 };
     count += 1;
@@ -112,7 +112,7 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       const events = [...openAiStream(model, said, wantsUsage), '[DONE]'].map((data) => `data: ${data}\n\n`);
       await sendStream(response, behaviour, events);
     }
-    if (!response.destroyed) entry.status = 200;
+    if (response.writableEnded) entry.status = 200;
   }
 
   const server = createServer((request, response) => {

@@ -62,7 +62,7 @@ export function createMetrics(sources: { liveAttempts(): number; openChannels():
         const { provider, state } = attempt;
         attempts.inc({ provider, state, code: attempt.errorCode ?? 'none' });
         if (attempt.firstTokenAt) firstToken.observe({ provider }, (Date.parse(attempt.firstTokenAt) - Date.parse(attempt.startedAt)) / 1000);
-        for (const [counter, count] of Object.entries(attempt.usage ?? {})) if (count > 0) tokens.inc({ provider, counter }, count);
+        for (const [counter, count] of Object.entries<number>({ ...attempt.usage })) if (count > 0) tokens.inc({ provider, counter }, count);
         cost.inc({ provider, pricing: attempt.pricing }, Number(attempt.costNanoUsd) / NANO_PER_USD);
       }
     },

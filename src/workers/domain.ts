@@ -102,7 +102,7 @@ function budgetIndex(settings: Settings): Map<string, BudgetSettings[]> {
     ...[...settings.tenants.values()].flatMap((tenant) => tenant.budgets),
     ...settings.keys.flatMap((key) => key.budgets),
   ];
-  return Map.groupBy(all, ({ scope }) => scope) as Map<string, BudgetSettings[]>;
+  return Map.groupBy(all, ({ scope }) => scope);
 }
 
 /** JSON with sorted keys: the same content in another order is the same request. */

@@ -79,14 +79,14 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
 
 /** A scope with a deadline. The deadline is a timer of the workflow, so it is seen in its history and survives crashes. */
 async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  let late = false;
+  const clock = { late: false };
   const scope = new CancellationScope();
   const timer = new CancellationScope();
   timer
     .run(() => sleep(ms, { summary: 'deadline of the call' }))
     .then(
       () => {
-        late = true;
+        clock.late = true;
         scope.cancel();
       },
       () => undefined, // The timer is cancelled when the work ends first.
@@ -94,7 +94,7 @@ async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
   try {
     return await scope.run(work);
   } catch (error) {
-    if (late && error instanceof CallInterruptedError) throw new CallInterruptedError('deadline');
+    if (clock.late && error instanceof CallInterruptedError) throw new CallInterruptedError('deadline');
     throw error;
   } finally {
     timer.cancel();

@@ -117,9 +117,12 @@ export type OpenAttemptResult =
   | { status: 'answered'; attempt: number; answerRef: string }
   /** This order failed before. */
   | { status: 'failed'; attempt: number; failure: RecordedFailure }
-  /** This order was dispatched before and nothing more is known. Join it if it lives here, else fence it. */
+  /**
+   * This order was dispatched before and nothing more is known. Join it if it lives here, else fence it. `delivered`
+   * means that it was marked streaming.
+   */
   | { status: 'interrupted'; lease: AttemptLease; responseId: string | null; delivered: boolean }
-  /** A hard budget has no room; nothing was written but the refusal. */
+  /** A hard budget has no room; nothing was written but the refusal, which a repeat of this order gets again. */
   | { status: 'refused'; error: ErrorRecord }
   /** The call has ended; nothing may leave any more. */
   | { status: 'ended' };
@@ -271,6 +274,7 @@ export interface Ledger {
   budgetStatus(budgets: readonly BudgetSpec[]): Promise<BudgetStatus[]>;
 
   createKey(key: Omit<VirtualKey, 'createdAt' | 'revokedAt'>): Promise<VirtualKey>;
+  /** Expired and revoked keys too: the door judges them. */
   findKey(hash: string): Promise<VirtualKey | null>;
   listKeys(): Promise<VirtualKey[]>;
   revokeKey(name: string): Promise<VirtualKey | null>;

@@ -33,6 +33,11 @@ export interface CallRequest {
   /** The body in that wire; `model` in it is what the caller named. */
   body: JsonObject;
   stream: boolean;
+  /**
+   * Headers of the caller that are part of the wire (`anthropic-beta`, `anthropic-version`). They go on to a provider of
+   * the same wire and to no other. No secret is ever among them.
+   */
+  wireHeaders?: Record<string, string>;
 }
 
 export interface EncodeInput {
@@ -107,14 +112,18 @@ export interface ProviderAdapter {
   /** @throws ProviderFailureError when a 2xx body is not what the wire promises. */
   decodeAnswer(request: CallRequest, bodyText: string): ProviderAnswer;
   createStreamDecoder(request: CallRequest): StreamDecoder;
-  decodeFailure(status: number, headers: Readonly<Record<string, string | string[] | undefined>>, bodyText: string): ProviderFailure;
+  decodeFailure(
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    bodyText: string,
+  ): ProviderFailure;
 }
 
 /** One wire as the doors speak it: what a caller sends and gets back. */
 export interface DoorWire {
   readonly wire: Wire;
   /** Checks shape and ranges. @throws HoldfastError `invalid_request` with `param`. */
-  parseRequest(body: unknown): CallRequest;
+  parseRequest(body: unknown, headers?: Readonly<Record<string, string | string[] | undefined>>): CallRequest;
   /** The caller's request as canonical chat, for policy, estimates and other providers. */
   toCanonical(request: CallRequest): { request: JsonObject; warnings: ConversionWarning[] };
   /** The answer in this wire: untouched when it stands in it already, else built from the canonical reading. */

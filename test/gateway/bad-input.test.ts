@@ -1,0 +1,113 @@
+/** Bad input gets one clear typed error; nothing is spent, nothing is started, nothing is stored. */
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CallView } from '../../src/core/ports/ledger.ts';
+import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
+
+let test: TestNode;
+const CHAT = '/v1/chat/completions';
+const ok = { model: 'small', messages: [{ role: 'user', content: 'hi' }] };
+
+beforeAll(async () => {
+  test = await startTestNode({
+    config: `
+providers:${SIM_PROVIDER}
+  claude: { kind: anthropic, baseUrl: SIM, apiKey: env:CLAUDE_KEY, allowPrivateAddress: true }
+models:
+  small: { targets: [{ provider: sim, model: sim-small }] }
+  claude: { targets: [{ provider: claude, model: claude-sonnet-4-5 }] }
+`.replace('providers:', 'security: { redact: [email] }\nproviders:'),
+    env: { CLAUDE_KEY: 'sk-ant-x' },
+  });
+});
+afterAll(() => test.stop());
+
+async function refusal(path: string, body: unknown, headers: Record<string, string> = {}) {
+  const response = await test.post(path, body, headers);
+  return { status: response.status, headers: response.headers, ...((await response.json()) as { error: Record<string, unknown> }) };
+}
+
+const cases: [string, string, unknown, Record<string, string>, number, string, string | null][] = [
+  ['an empty body', CHAT, '', {}, 400, 'invalid_request', null],
+  ['malformed JSON', CHAT, '{"model": "small", ', {}, 400, 'invalid_request', null],
+  ['a JSON array', CHAT, [], {}, 400, 'invalid_request', null],
+  ['a JSON null', CHAT, 'null', {}, 400, 'invalid_request', null],
+  ['invalid UTF-8', CHAT, new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]), {}, 400, 'invalid_request', null],
+  ['a missing model', CHAT, { messages: ok.messages }, {}, 400, 'invalid_request', 'model'],
+  ['a model of the wrong type', CHAT, { ...ok, model: 7 }, {}, 400, 'invalid_request', 'model'],
+  ['an unknown model', CHAT, { ...ok, model: 'nope' }, {}, 404, 'not_found', 'model'],
+  ['an unknown provider', CHAT, { ...ok, model: 'nope/gpt-4o' }, {}, 404, 'not_found', 'model'],
+  ['missing messages', CHAT, { model: 'small' }, {}, 400, 'invalid_request', 'messages'],
+  ['no messages', CHAT, { ...ok, messages: [] }, {}, 400, 'invalid_request', 'messages'],
+  ['messages of the wrong type', CHAT, { ...ok, messages: 'hi' }, {}, 400, 'invalid_request', 'messages'],
+  ['an unknown role', CHAT, { ...ok, messages: [{ role: 'king', content: 'x' }] }, {}, 400, 'invalid_request', 'messages[0].role'],
+  ['a negative max_tokens', CHAT, { ...ok, max_tokens: -5 }, {}, 400, 'invalid_request', 'max_tokens'],
+  ['a fractional max_tokens', CHAT, { ...ok, max_tokens: 1.5 }, {}, 400, 'invalid_request', 'max_tokens'],
+  ['a temperature out of range', CHAT, { ...ok, temperature: -0.1 }, {}, 400, 'invalid_request', 'temperature'],
+  ['a stream flag of the wrong type', CHAT, { ...ok, stream: 'yes' }, {}, 400, 'invalid_request', 'stream'],
+  ['an unsupported capability', '/v1/embeddings', { model: 'claude', input: 'x' }, {}, 400, 'capability_missing', 'model'],
+  ['no embedding input', '/v1/embeddings', { model: 'small', input: [] }, {}, 400, 'invalid_request', 'input'],
+  ['an empty idempotency key', CHAT, ok, { 'idempotency-key': '' }, 400, 'invalid_request', 'Idempotency-Key'],
+  ['an endless idempotency key', CHAT, ok, { 'idempotency-key': 'k'.repeat(256) }, 400, 'invalid_request', 'Idempotency-Key'],
+  ['tags that are not JSON', CHAT, ok, { 'x-holdfast-tags': 'a=b' }, 400, 'invalid_request', 'x-holdfast-tags'],
+  ['tags that are not strings', CHAT, ok, { 'x-holdfast-tags': '{"a":1}' }, 400, 'invalid_request', 'x-holdfast-tags'],
+  ['an unsupported mode', CHAT, ok, { 'x-holdfast-mode': 'background' }, 400, 'invalid_request', 'x-holdfast-mode'],
+  ['a secret in the prompt', CHAT, { ...ok, messages: [{ role: 'user', content: `my key is AKIA${'ABCDEFGHIJ234567'}` }] }, {}, 400, 'content_blocked', 'messages[0].content'],
+  ['an Anthropic body without max_tokens', '/v1/messages', ok, {}, 400, 'invalid_request', null],
+  ['a path that is not there', '/v1/nothing', ok, {}, 404, 'not_found', null],
+];
+
+describe('the gateway refuses', () => {
+  for (const [what, path, body, headers, status, code, param] of cases) {
+    it(`${what}: ${status} ${code}`, async () => {
+      const hits = test.simulator.count;
+      const { calls: before } = await test.get<{ calls: CallView[] }>('/api/v1/calls?limit=1000');
+      const refused = await refusal(path, body, headers);
+      expect(refused).toMatchObject({ status, error: { code } });
+      if (param !== null) expect(refused.error['param']).toBe(param);
+      expect(refused.headers.get('x-should-retry')).toBe('false');
+      expect(refused.headers.get('x-request-id')).toMatch(/^req_/);
+      const { calls: after } = await test.get<{ calls: CallView[] }>('/api/v1/calls?limit=1000');
+      expect(after.length).toBe(before.length);
+      expect(test.simulator.count).toBe(hits);
+    });
+  }
+
+  it('a body over the limit, before reading all of it', async () => {
+    const refused = await refusal(CHAT, `{"model":"small","x":"${'x'.repeat(21 * 1024 * 1024)}"}`);
+    expect(refused).toMatchObject({ status: 413, error: { code: 'invalid_request' } });
+  });
+
+  it('a header with a line break, at the parser', async () => {
+    const { port } = new URL(test.url);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), '127.0.0.1', () =>
+        socket.write(`POST ${CHAT} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\nx-evil: 1\r\ncontent-length: 2\r\n\r\n{}`),
+      );
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString()));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+      setTimeout(() => socket.end(), 1_000);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400/);
+    expect(test.simulator.count).toBe(0);
+  });
+
+  it('never echoes the prompt in an error', async () => {
+    const response = await test.post(CHAT, '{"model":"small","messages":"CANARY-PROMPT" oops}');
+    expect(await response.text()).not.toContain('CANARY-PROMPT');
+  });
+
+  it('masks personal data before the provider and the ledger see it', async () => {
+    const response = await test.post(CHAT, { model: 'small', messages: [{ role: 'user', content: 'write to ada@example.com now' }] });
+    expect(response.status).toBe(200);
+    expect(JSON.stringify(test.simulator.seen.at(-1)?.body)).toContain('write to [email] now');
+  });
+
+  it('keeps a __proto__ field a plain field', async () => {
+    const response = await test.post(CHAT, '{"model":"small","messages":[{"role":"user","content":"p"}],"__proto__":{"polluted":true}}');
+    expect(response.status).toBe(200);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});
