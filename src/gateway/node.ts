@@ -51,6 +51,9 @@ export interface HoldfastNode {
 }
 
 const DEFAULT_SWEEP_MS = 30_000;
+const IDLE_CHECK_MS = 200;
+/** A client that never finishes reading does not keep the node from stopping for longer. */
+const DRAIN_LIMIT_MS = 600_000;
 /** For estimates of tokens per minute, where an error costs nothing but sharpness. */
 const BYTES_PER_TOKEN = 4;
 
@@ -128,7 +131,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     async drain() {
       draining = true;
       // The gateway first, so that open requests get their answers while the workers still run.
-      await app.close();
+      await closeGateway(app);
       await workers.drain();
       endWatch.stop();
       await domain.dispatcher.close();
@@ -146,6 +149,18 @@ async function listen(app: FastifyInstance, { host, port }: Settings['gateway'])
       throw new HoldfastError('engine_unavailable', `Port ${String(port)} is in use. Stop what listens there, or use --port.`);
     }
     throw error;
+  }
+}
+
+/** Lets open requests end. Connections that clients keep open for a next request are closed as they become idle. */
+async function closeGateway(app: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+  const limit = setTimeout(() => app.server.closeAllConnections(), DRAIN_LIMIT_MS);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(limit);
   }
 }
 
