@@ -196,6 +196,7 @@ export interface CallView {
   key: string | null;
   tags: Record<string, string>;
   requestRef: string | null;
+  /** Before the end: the answer that an attempt has recorded, which the call is then settled with. */
   answerRef: string | null;
   attempts: AttemptView[];
 }

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { NO_USAGE } from '../../core/usage.ts';
+import { CATALOGUE_VERSION } from './catalogue-rates.ts';
+import { chargeFor } from './charge.ts';
+import type { ChargeInput } from './charge.ts';
+import { createPriceBook } from './price-book.ts';
+
+const book = createPriceBook();
+const counted: ChargeInput = {
+  provider: { name: 'openai', kind: 'openai', baseUrl: 'https://api.openai.com/v1' },
+  model: 'gpt-4o',
+  usage: { ...NO_USAGE, inputTokens: 1000, outputTokens: 100 },
+  isEstimate: false,
+  rawUsage: { prompt_tokens: 1000 },
+  serviceTier: null,
+};
+
+test("the provider's counts give a priced charge with the catalogue's version", () => {
+  expect(chargeFor(book, counted)).toEqual({
+    usage: counted.usage,
+    rawUsage: counted.rawUsage,
+    serviceTier: null,
+    costNanoUsd: 3_500_000n,
+    computedNanoUsd: 3_500_000n,
+    pricing: 'priced',
+    catalogue: CATALOGUE_VERSION,
+  });
+});
+
+test('our own counts, and surcharges known roughly, give an estimated one', () => {
+  expect(chargeFor(book, { ...counted, isEstimate: true })).toMatchObject({ pricing: 'estimated' });
+  expect(chargeFor(book, { ...counted, serviceTier: 'priority' })).toMatchObject({ pricing: 'estimated' });
+});
+
+test.each([
+  ['OpenRouter', { cost: 0.00123 }],
+  ['Perplexity', { cost: { input_tokens_cost: 0.0001, total_cost: 0.00123 } }],
+])('a cost that %s reports wins, and the computed one stays beside it', (_name, rawUsage) => {
+  expect(chargeFor(book, { ...counted, rawUsage })).toMatchObject({
+    costNanoUsd: 1_230_000n,
+    computedNanoUsd: 3_500_000n,
+    pricing: 'priced',
+    catalogue: 'provider-reported',
+  });
+});
+
+test.each([-1, '0.1', null, 1e-200, true])('a reported cost of %j is not a cost', (cost) => {
+  expect(chargeFor(book, { ...counted, rawUsage: { cost } })).toMatchObject({ costNanoUsd: 3_500_000n });
+});
+
+test('without a price, or without any count, the charge is unpriced', () => {
+  const unpriced = { costNanoUsd: null, pricing: 'unpriced', catalogue: null };
+  expect(chargeFor(book, { ...counted, model: 'no-such-model' })).toMatchObject(unpriced);
+  expect(chargeFor(book, { ...counted, usage: null, rawUsage: null })).toMatchObject(unpriced);
+});
+
+test("Anthropic's one-hour cache writes are billed at their own rate", () => {
+  const provider = { name: 'claude', kind: 'anthropic', baseUrl: 'https://api.anthropic.com' };
+  const rawUsage = { cache_creation: { ephemeral_5m_input_tokens: 600, ephemeral_1h_input_tokens: 400 } };
+  const usage = { ...NO_USAGE, cacheWriteTokens: 1000 };
+  expect(chargeFor(book, { ...counted, provider, model: 'claude-sonnet-4-5', usage, rawUsage })).toMatchObject({
+    costNanoUsd: 4_650_000n,
+  });
+});

@@ -1,0 +1,24 @@
+import type { Json, JsonObject } from '../../core/json.ts';
+import { isJsonObject } from '../../core/json.ts';
+import { nanoUsdFromUsd } from '../../core/money.ts';
+import type { NanoUsd } from '../../core/money.ts';
+
+/**
+ * The cost in USD that the provider itself reports in its usage object; null when it reports none that can be read.
+ * Sources: OpenRouter `usage.cost`; Perplexity `usage.cost.total_cost`.
+ */
+export function reportedCostNanoUsd(rawUsage: JsonObject | null): NanoUsd | null {
+  const cost = rawUsage?.['cost'];
+  return readUsd(isJsonObject(cost) ? cost['total_cost'] : cost);
+}
+
+function readUsd(value: Json | undefined): NanoUsd | null {
+  if (typeof value !== 'number' || !(value >= 0) || !Number.isFinite(value)) return null;
+  try {
+    return nanoUsdFromUsd(value);
+  } catch (error) {
+    // More digits or a larger amount than money can be: then the computed price stands.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}

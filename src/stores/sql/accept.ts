@@ -1,0 +1,93 @@
+/** Accepting a call: the row, the request and the key's claim in one transaction. */
+import type { CallInput } from '../../core/call/types.ts';
+import { errorTable } from '../../core/errors.ts';
+import type { ErrorRecord } from '../../core/errors.ts';
+import type { AcceptInput, AcceptResult, IdempotencyClaim, Ledger } from '../../core/ports/ledger.ts';
+import { callInputOf } from './calls.ts';
+import { fromNullableJsonText } from './json-text.ts';
+import type { LedgerParts } from './parts.ts';
+import type { CallsTable, Tx } from './schema.ts';
+
+const FIRST_GENERATION = 1;
+
+export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensureCall'> {
+  const { calls, payloads, sealer } = parts;
+
+  const acceptWithoutKey = async (tx: Tx, input: AcceptInput, requestRef: string): Promise<AcceptResult> => {
+    const callInput: CallInput = { ...input.call, callId: input.callIdFor(FIRST_GENERATION), requestRef };
+    if (await calls.insert(tx, callInput, parts.now())) return { status: 'accepted', input: callInput };
+    return { status: 'accepted', input: callInputOf(await calls.get(tx, callInput.callId)) };
+  };
+
+  const acceptWithKey = async (
+    tx: Tx,
+    input: AcceptInput,
+    claim: IdempotencyClaim,
+    requestRef: string,
+  ): Promise<AcceptResult> => {
+    const now = parts.now();
+    const { tenant } = input.call.principal;
+    const row = await parts.idempotency.find.first(tx, { tenant, key: claim.key });
+    let generation = row?.generation ?? FIRST_GENERATION;
+    if (row) {
+      const isCurrent = row.expires_at > now;
+      if (isCurrent && row.body_hash !== claim.bodyHash) return { status: 'conflict', callId: row.call_id };
+      const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
+      if (call && !opensNextGeneration(call)) return joined(call);
+      generation += 1;
+    }
+    for (; ; generation += 1) {
+      const callInput: CallInput = { ...input.call, callId: input.callIdFor(generation), requestRef };
+      const isNew = await calls.insert(tx, callInput, now);
+      // A trusted client without the ledger may have derived the same id and been here first.
+      const known = isNew ? null : await calls.get(tx, callInput.callId);
+      if (known && opensNextGeneration(known)) continue;
+      await parts.idempotency.put.run(tx, {
+        tenant,
+        idem_key: claim.key,
+        call_id: callInput.callId,
+        body_hash: claim.bodyHash,
+        generation,
+        expires_at: now + claim.ttlMs,
+      });
+      return known ? joined(known) : { status: 'accepted', input: callInput };
+    }
+  };
+
+  return {
+    accept(input) {
+      const payload = sealer.seal(input.call.principal.tenant, input.requestBytes);
+      return parts.write(async (tx) => {
+        const result = input.idempotency
+          ? await acceptWithKey(tx, input, input.idempotency, payload.ref)
+          : await acceptWithoutKey(tx, input, payload.ref);
+        if (result.status === 'accepted') await payloads.put(tx, payload, parts.now() + input.payloadTtlMs);
+        return result;
+      });
+    },
+    ensureCall(input, requestBytes, payloadTtlMs) {
+      const payload = sealer.seal(input.principal.tenant, requestBytes);
+      return parts.write(async (tx) => {
+        const known = await calls.find(tx, input.callId);
+        if (known) return callInputOf(known);
+        const { inline: _inTheCallersHistory, ...rest } = input;
+        const stored: CallInput = { ...rest, requestRef: payload.ref };
+        await calls.insert(tx, stored, parts.now());
+        await payloads.put(tx, payload, parts.now() + payloadTtlMs);
+        return stored;
+      });
+    },
+  };
+}
+
+function joined(call: CallsTable): AcceptResult {
+  return { status: call.state === 'ended' ? 'replay' : 'attached', callId: call.id };
+}
+
+/** Answers and final failures are given again; a failure that invites a retry, and a cancelled call, are not. */
+function opensNextGeneration(call: CallsTable): boolean {
+  if (call.state !== 'ended' || call.outcome === 'succeeded') return false;
+  if (call.outcome === 'cancelled') return true;
+  const error = fromNullableJsonText<ErrorRecord>(call.error);
+  return error !== null && (error.code === 'cancelled' || errorTable[error.code].sdkMayRetry);
+}

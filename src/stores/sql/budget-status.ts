@@ -1,0 +1,27 @@
+import type { Ledger } from '../../core/ports/ledger.ts';
+import { budgetWindowAt } from './budget-window.ts';
+import { createBudgetWindows } from './budget-windows.ts';
+import type { SqlContext } from './context.ts';
+
+export function createBudgetStatus(context: SqlContext): Pick<Ledger, 'budgetStatus'> {
+  const windows = createBudgetWindows(context.db);
+  return {
+    budgetStatus: (budgets) =>
+      context.read((tx) =>
+        Promise.all(
+          budgets.map(async ({ scope, period, limitNanoUsd }) => {
+            const { start, end } = budgetWindowAt(period, context.now());
+            const window = await windows.find.first(tx, { scope, period, windowStart: start });
+            return {
+              scope,
+              period,
+              limitNanoUsd: limitNanoUsd.toString(),
+              heldNanoUsd: (window?.held_nano_usd ?? 0n).toString(),
+              spentNanoUsd: (window?.spent_nano_usd ?? 0n).toString(),
+              resetsAt: end === null ? null : new Date(end).toISOString(),
+            };
+          }),
+        ),
+      ),
+  };
+}

@@ -1,0 +1,155 @@
+/**
+ * Holds: money set aside for an attempt before it leaves, replaced by the truth afterwards. Each hold row remembers the
+ * window it was made in, so that a charge after a period's end still meets the sum it was held in.
+ */
+import type { ErrorRecord } from '../../core/errors.ts';
+import { formatUsd } from '../../core/money.ts';
+import type { NanoUsd } from '../../core/money.ts';
+import type { BudgetSpec } from '../../core/ports/ledger.ts';
+import { budgetWindowAt } from './budget-window.ts';
+import type { BudgetWindow } from './budget-window.ts';
+import { createBudgetWindows, watchedBudgets } from './budget-windows.ts';
+import type { WindowKey } from './budget-windows.ts';
+import { prepare } from './prepared.ts';
+import type { BudgetWindowsTable, Database, Tx } from './schema.ts';
+
+export interface AttemptKey {
+  callId: string;
+  n: number;
+}
+
+interface WindowGroup {
+  key: WindowKey;
+  end: BudgetWindow['end'];
+  budgets: BudgetSpec[];
+}
+
+export type Holds = ReturnType<typeof createHolds>;
+
+export function createHolds(db: Database) {
+  const windows = createBudgetWindows(db);
+  const ofAttempt = prepare((p: AttemptKey) =>
+    db.selectFrom('holds').selectAll().where('call_id', '=', p.callId).where('n', '=', p.n),
+  );
+  const insert = prepare((p: AttemptKey & WindowKey & { amount: bigint }) =>
+    db.insertInto('holds').values({
+      call_id: p.callId,
+      n: p.n,
+      scope: p.scope,
+      period: p.period,
+      window_start: p.windowStart,
+      held_nano_usd: p.amount,
+      spent_nano_usd: 0n,
+    }),
+  );
+  const update = prepare((p: AttemptKey & { held: bigint; spent: bigint }) =>
+    db
+      .updateTable('holds')
+      .set({ held_nano_usd: p.held, spent_nano_usd: p.spent })
+      .where('call_id', '=', p.callId)
+      .where('n', '=', p.n),
+  );
+  const remove = prepare((p: AttemptKey) =>
+    db.deleteFrom('holds').where('call_id', '=', p.callId).where('n', '=', p.n),
+  );
+
+  /** Sets what every hold of the attempt holds and has spent; the windows move by the difference. Gives the windows. */
+  const set = async (tx: Tx, attempt: AttemptKey, held: NanoUsd, spent: NanoUsd): Promise<WindowKey[]> => {
+    const rows = await ofAttempt.all(tx, attempt);
+    const touched: WindowKey[] = [];
+    for (const row of rows) {
+      const key = { scope: row.scope, period: row.period, windowStart: row.window_start };
+      const heldDelta = held - row.held_nano_usd;
+      const spentDelta = spent - row.spent_nano_usd;
+      if (heldDelta === 0n && spentDelta === 0n) continue;
+      await windows.move.run(tx, { ...key, heldDelta, spentDelta });
+      touched.push(key);
+    }
+    if (touched.length > 0) await update.run(tx, { ...attempt, held, spent });
+    return touched;
+  };
+
+  return {
+    /** Whether every budget has room, without holding anything. Null when there is room. */
+    async refusal(
+      tx: Tx,
+      budgets: readonly BudgetSpec[],
+      worstCase: NanoUsd | null,
+      now: number,
+    ): Promise<ErrorRecord | null> {
+      for (const group of groupByWindow(budgets, now)) {
+        const window = await windows.touch.first(tx, { ...group.key, watch: watchedBudgets(group.budgets) });
+        for (const budget of group.budgets) {
+          if (window && !hasRoom(budget, window, worstCase)) return budgetExceeded(budget, window, group.end);
+        }
+      }
+      return null;
+    },
+    /** Holds the amount in every budget's window. Call it after `refusal` gave null, in the same transaction. */
+    async make(
+      tx: Tx,
+      attempt: AttemptKey,
+      budgets: readonly BudgetSpec[],
+      worstCase: NanoUsd | null,
+      now: number,
+    ): Promise<void> {
+      const amount = worstCase ?? 0n;
+      for (const { key } of groupByWindow(budgets, now)) {
+        await insert.run(tx, { ...attempt, ...key, amount });
+        if (amount > 0n) await windows.move.run(tx, { ...key, heldDelta: amount, spentDelta: 0n });
+      }
+    },
+    /** Gives the money back and forgets the holds. */
+    async release(tx: Tx, attempt: AttemptKey): Promise<void> {
+      await set(tx, attempt, 0n, 0n);
+      await remove.run(tx, attempt);
+    },
+    /** Replaces the holds by what was spent. */
+    charge: (tx: Tx, attempt: AttemptKey, spent: NanoUsd): Promise<WindowKey[]> => set(tx, attempt, 0n, spent),
+  };
+}
+
+/** Budgets by window, in an order that is the same for every transaction, or two of them could wait on each other. */
+function groupByWindow(budgets: readonly BudgetSpec[], now: number): WindowGroup[] {
+  const groups = new Map<string, WindowGroup>();
+  for (const budget of budgets) {
+    const { start, end } = budgetWindowAt(budget.period, now);
+    const id = `${budget.scope}\0${budget.period}`;
+    const group = groups.get(id);
+    if (group) group.budgets.push(budget);
+    else {
+      const key = { scope: budget.scope, period: budget.period, windowStart: start };
+      groups.set(id, { key, end, budgets: [budget] });
+    }
+  }
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+/** Without a price the worst case is unknown: then only a budget that is not yet used up has room. */
+function hasRoom(budget: BudgetSpec, window: BudgetWindowsTable, worstCase: NanoUsd | null): boolean {
+  if (!budget.hard) return true;
+  const used = window.held_nano_usd + window.spent_nano_usd;
+  return worstCase === null ? used < budget.limitNanoUsd : used + worstCase <= budget.limitNanoUsd;
+}
+
+function budgetExceeded(budget: BudgetSpec, window: BudgetWindowsTable, end: number | null): ErrorRecord {
+  const resetsAt = end === null ? null : new Date(end).toISOString();
+  return {
+    code: 'budget_exceeded',
+    message:
+      `The ${budget.period} budget of ${budget.scope} has no room for the worst case of this call: ` +
+      `limit ${formatUsd(budget.limitNanoUsd)} USD, held ${formatUsd(window.held_nano_usd)}, ` +
+      `spent ${formatUsd(window.spent_nano_usd)}. ` +
+      (resetsAt === null ? 'Raise the budget' : `It resets at ${resetsAt}; wait, raise the budget`) +
+      ', or bound the output lower.',
+    source: 'gateway',
+    details: {
+      scope: budget.scope,
+      period: budget.period,
+      limitNanoUsd: budget.limitNanoUsd.toString(),
+      heldNanoUsd: window.held_nano_usd.toString(),
+      spentNanoUsd: window.spent_nano_usd.toString(),
+      resetsAt,
+    },
+  };
+}

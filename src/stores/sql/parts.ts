@@ -1,0 +1,43 @@
+import { createAttempts } from './attempts.ts';
+import type { Attempts } from './attempts.ts';
+import { createBudgetAlerts } from './budget-alerts.ts';
+import type { BudgetAlerts } from './budget-alerts.ts';
+import { createCalls } from './calls.ts';
+import type { Calls } from './calls.ts';
+import type { SqlContext } from './context.ts';
+import { createHolds } from './holds.ts';
+import type { Holds } from './holds.ts';
+import { createIdempotency } from './idempotency.ts';
+import type { Idempotency } from './idempotency.ts';
+import { createOutbox } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
+import { createPayloadSealer, createPayloads } from './payloads.ts';
+import type { PayloadSealer, Payloads } from './payloads.ts';
+
+/** The rows and the transaction runner that the ledger's verbs work with. */
+export interface LedgerParts extends SqlContext {
+  calls: Calls;
+  attempts: Attempts;
+  holds: Holds;
+  budgetAlerts: BudgetAlerts;
+  idempotency: Idempotency;
+  outbox: Outbox;
+  payloads: Payloads;
+  sealer: PayloadSealer;
+}
+
+export function createLedgerParts(context: SqlContext, masterKey: Uint8Array): LedgerParts {
+  const { db } = context;
+  const outbox = createOutbox(db);
+  return {
+    ...context,
+    calls: createCalls(db),
+    attempts: createAttempts(db),
+    holds: createHolds(db),
+    budgetAlerts: createBudgetAlerts(db, outbox),
+    idempotency: createIdempotency(db),
+    outbox,
+    payloads: createPayloads(db),
+    sealer: createPayloadSealer(masterKey),
+  };
+}

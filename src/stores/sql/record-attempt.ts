@@ -1,0 +1,152 @@
+/** What the writer of an attempt reports. Each report checks the lease: a fenced writer changes nothing. */
+import type { AttemptCharge, AttemptLease, Ledger, RecordFailureInput, WriteResult } from '../../core/ports/ledger.ts';
+import type { AttemptReport } from './attempts.ts';
+import { toNullableJsonText } from './json-text.ts';
+import type { LedgerParts } from './parts.ts';
+import { reconcile } from './reconcile.ts';
+import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
+
+type Standing =
+  | { may: 'write' | 'reconcile' | 'repeat'; row: AttemptsTable; call: CallsTable }
+  | { may: 'nothing'; result: WriteResult };
+
+const FENCED: WriteResult = { written: false, reason: 'fenced' };
+const ENDED: WriteResult = { written: false, reason: 'ended' };
+
+export function createRecordAttempt(
+  parts: LedgerParts,
+): Pick<Ledger, 'markStreaming' | 'fence' | 'recordAnswer' | 'recordFailure'> {
+  const { attempts, holds, payloads, sealer } = parts;
+
+  /** What a lease still allows. Every verb begins here, with the call's row first. */
+  const standingOf = async (tx: Tx, lease: AttemptLease): Promise<Standing> => {
+    const call = await parts.calls.find(tx, lease.callId);
+    const row = await attempts.find.first(tx, keyOf(lease));
+    if (!call || !row || row.epoch !== lease.epoch) return { may: 'nothing', result: FENCED };
+    switch (row.state) {
+      case 'dispatched':
+      case 'streaming':
+        return { may: 'write', row, call };
+      case 'unknown':
+      case 'abandoned':
+        return { may: call.state === 'ended' ? 'reconcile' : 'write', row, call };
+      case 'answered':
+      case 'settled':
+      case 'failed':
+        return { may: 'repeat', row, call };
+      case 'reserved':
+      case 'reconciled':
+        return { may: 'nothing', result: ENDED };
+    }
+  };
+
+  return {
+    markStreaming: (lease, responseId) =>
+      parts.write(async (tx) => {
+        const standing = await standingOf(tx, lease);
+        if (standing.may === 'nothing') return standing.result;
+        if (standing.may !== 'write') return ENDED;
+        await attempts.setStreaming.run(tx, { ...keyOf(lease), responseId });
+        return { written: true };
+      }),
+
+    fence: (lease, reason) =>
+      parts.write(async (tx) => {
+        const row = await attempts.find.first(tx, keyOf(lease));
+        const taken = { ...lease, epoch: lease.epoch + 1 };
+        if (row?.state === 'unknown' && row.epoch === taken.epoch) return taken;
+        const isLive = row?.state === 'dispatched' || row?.state === 'streaming';
+        if (!isLive || row.epoch !== lease.epoch) return null;
+        await attempts.setUnknown.run(tx, { ...keyOf(lease), epoch: taken.epoch, endedAt: parts.now(), reason });
+        return taken;
+      }),
+
+    recordAnswer: (input) =>
+      parts.write(async (tx) => {
+        const { charge } = input;
+        const standing = await standingOf(tx, input.lease);
+        if (standing.may === 'nothing') return standing.result;
+        const { row } = standing;
+        if (standing.may === 'repeat') return row.answer_ref === null ? ENDED : repeated(row.answer_ref);
+        if (standing.may === 'reconcile') {
+          await reconcile(parts, tx, row, charge);
+          return ENDED;
+        }
+        const payload = sealer.seal(standing.call.tenant, input.answerBytes);
+        await payloads.put(tx, payload, parts.now() + input.payloadTtlMs);
+        await attempts.report.run(tx, {
+          ...reportOf(row, charge, input.firstTokenAt, parts.now()),
+          state: 'answered',
+          answer_ref: payload.ref,
+          response_id: input.responseId ?? row.response_id,
+          answered_model: input.answeredModel,
+        });
+        return { written: true, answerRef: payload.ref };
+      }),
+
+    recordFailure: (input) =>
+      parts.write(async (tx) => {
+        const standing = await standingOf(tx, input.lease);
+        if (standing.may === 'nothing') return standing.result;
+        const { row } = standing;
+        if (standing.may === 'repeat') return row.state === 'failed' ? { written: true } : ENDED;
+        if (standing.may === 'reconcile') {
+          if (!staysUnknown(input)) await reconcile(parts, tx, row, input.charge);
+          return ENDED;
+        }
+        await attempts.report.run(tx, {
+          ...reportOf(row, input.charge, input.firstTokenAt, parts.now()),
+          ...(staysUnknown(input) ? { state: 'unknown', pricing: 'estimated' } : { state: 'failed' }),
+          error_code: input.failure.error.code,
+          failure: JSON.stringify(input.failure),
+        });
+        if (staysUnknown(input)) return { written: true };
+        if (input.charge === null) await holds.release(tx, keyOf(input.lease));
+        else {
+          const touched = await holds.charge(tx, keyOf(input.lease), input.charge.costNanoUsd ?? 0n);
+          await parts.budgetAlerts.report(tx, touched, parts.now());
+        }
+        return { written: true };
+      }),
+  };
+}
+
+function keyOf(lease: AttemptLease): { callId: string; n: number } {
+  return { callId: lease.callId, n: lease.attempt };
+}
+
+function repeated(answerRef: string): WriteResult & { answerRef: string } {
+  return { written: true, answerRef };
+}
+
+/** The provider may have billed it and nothing says how much: the hold must stand until that is known. */
+function staysUnknown({ failure, charge }: RecordFailureInput): boolean {
+  return failure.error.code === 'outcome_unknown' && charge === null;
+}
+
+function reportOf(
+  row: AttemptsTable,
+  charge: AttemptCharge | null,
+  firstTokenAt: number | null,
+  now: number,
+): AttemptReport {
+  return {
+    callId: row.call_id,
+    n: row.n,
+    state: row.state,
+    ended_at: now,
+    error_code: null,
+    failure: null,
+    answer_ref: null,
+    response_id: row.response_id,
+    answered_model: null,
+    first_token_at: firstTokenAt,
+    usage: toNullableJsonText(charge?.usage),
+    raw_usage: toNullableJsonText(charge?.rawUsage),
+    cost_nano_usd: charge ? charge.costNanoUsd : 0n,
+    computed_nano_usd: charge?.computedNanoUsd ?? null,
+    pricing: charge?.pricing ?? 'priced',
+    catalogue: charge?.catalogue ?? null,
+    service_tier: charge?.serviceTier ?? null,
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * The tables of the ledger as Kysely sees them. Columns that end in `_nano_usd` are bigint; every other integer is a
+ * JavaScript number. Times are Unix milliseconds. Columns that hold JSON text are noted as such.
+ */
+import type { Generated, Kysely, Transaction } from 'kysely';
+import type { CallKind, CallOutcome, Pricing } from '../../core/call/types.ts';
+import type { AttemptState, BudgetPeriod, CallState } from '../../core/ports/ledger.ts';
+
+export interface CallsTable {
+  id: string;
+  tenant: string;
+  key_name: string | null;
+  /** JSON: the models the key may name; null means all. */
+  key_models: string | null;
+  kind: CallKind;
+  model: string;
+  state: CallState;
+  outcome: CallOutcome | null;
+  created_at: number;
+  ended_at: number | null;
+  cost_nano_usd: bigint;
+  pricing: Pricing;
+  /** JSON: ErrorRecord. */
+  error: string | null;
+  /** JSON: object of strings; null when the caller gave none. */
+  tags: string | null;
+  request_ref: string | null;
+  answer_ref: string | null;
+  /** JSON: Admission. */
+  admission: string | null;
+}
+
+export interface AttemptsTable {
+  call_id: string;
+  n: number;
+  order_no: number;
+  epoch: number;
+  owner: string | null;
+  state: AttemptState;
+  provider: string;
+  model: string;
+  credential: string | null;
+  worst_case_nano_usd: bigint | null;
+  started_at: number;
+  first_token_at: number | null;
+  ended_at: number | null;
+  response_id: string | null;
+  answered_model: string | null;
+  answer_ref: string | null;
+  error_code: string | null;
+  /** JSON: RecordedFailure. */
+  failure: string | null;
+  /** Why another took the attempt from its writer, or what ended the call under it. */
+  unknown_reason: string | null;
+  /** JSON: Usage. */
+  usage: string | null;
+  /** JSON: the provider's own usage object. */
+  raw_usage: string | null;
+  cost_nano_usd: bigint | null;
+  /** Our own price, beside a cost that the provider reported. */
+  computed_nano_usd: bigint | null;
+  pricing: Pricing;
+  catalogue: string | null;
+  service_tier: string | null;
+}
+
+/** What one attempt holds and has spent in one window. A window's sums are the sums over these rows. */
+export interface HoldsTable {
+  call_id: string;
+  n: number;
+  scope: string;
+  period: BudgetPeriod;
+  window_start: number;
+  held_nano_usd: bigint;
+  spent_nano_usd: bigint;
+}
+
+export interface BudgetWindowsTable {
+  scope: string;
+  period: BudgetPeriod;
+  window_start: number;
+  held_nano_usd: bigint;
+  spent_nano_usd: bigint;
+  /** JSON: the thresholds to report, as seen by the last hold: settling does not know the budgets. */
+  watch: string;
+  /** JSON: the thresholds already reported. */
+  alerted: string;
+}
+
+export interface IdempotencyTable {
+  tenant: string;
+  idem_key: string;
+  call_id: string;
+  body_hash: string;
+  generation: number;
+  expires_at: number;
+}
+
+export interface PayloadsTable {
+  ref: string;
+  tenant: string;
+  sealed: Uint8Array;
+  expires_at: number;
+}
+
+export interface VirtualKeysTable {
+  name: string;
+  tenant: string;
+  hash: string;
+  /** JSON: array of strings; null means all. */
+  models: string | null;
+  /** JSON: array of strings. */
+  roles: string;
+  created_at: number;
+  /** ISO time. */
+  expires_at: string | null;
+  revoked_at: number | null;
+}
+
+export interface AuditTable {
+  seq: number;
+  /** ISO time, as hashed. */
+  at: string;
+  actor: string;
+  action: string;
+  subject: string;
+  /** Canonical JSON, as hashed. */
+  details: string;
+  previous_hash: string;
+  hash: string;
+}
+
+export interface OutboxTable {
+  id: Generated<number>;
+  type: string;
+  at: number;
+  /** JSON. */
+  body: string;
+}
+
+export interface Tables {
+  calls: CallsTable;
+  attempts: AttemptsTable;
+  holds: HoldsTable;
+  budget_windows: BudgetWindowsTable;
+  idempotency: IdempotencyTable;
+  payloads: PayloadsTable;
+  virtual_keys: VirtualKeysTable;
+  audit: AuditTable;
+  outbox: OutboxTable;
+}
+
+export type Database = Kysely<Tables>;
+export type Tx = Transaction<Tables>;

@@ -1,0 +1,46 @@
+/** The ledger on any SQL database that Kysely speaks to: each verb is a file of its own, this puts them together. */
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { PayloadStore } from '../../core/ports/payload-store.ts';
+import { createAccept } from './accept.ts';
+import { createAdmit } from './admit.ts';
+import { createAudit } from './audit.ts';
+import { createBudgetStatus } from './budget-status.ts';
+import { createSqlContext } from './context.ts';
+import type { SqlContextOptions } from './context.ts';
+import { createKeys } from './keys.ts';
+import { createListCalls } from './list-calls.ts';
+import { createOpenAttempt } from './open-attempt.ts';
+import { createOutboxMethods } from './outbox.ts';
+import { createLedgerParts } from './parts.ts';
+import { createPayloadStore } from './payloads.ts';
+import { createPrune } from './prune.ts';
+import { createAbandon } from './reconcile.ts';
+import { createRecordAttempt } from './record-attempt.ts';
+import { createSettle } from './settle.ts';
+
+export interface SqlLedgerOptions extends SqlContextOptions {
+  /** 32 bytes; payloads are sealed with keys derived from it. */
+  masterKey: Uint8Array;
+  backup(path: string): Promise<void>;
+}
+
+export function createSqlLedger(options: SqlLedgerOptions): { ledger: Ledger; payloads: PayloadStore } {
+  const parts = createLedgerParts(createSqlContext(options), options.masterKey);
+  const ledger: Ledger = {
+    ...createAccept(parts),
+    ...createAdmit(parts),
+    ...createOpenAttempt(parts),
+    ...createRecordAttempt(parts),
+    ...createSettle(parts),
+    ...createAbandon(parts),
+    ...createListCalls(parts),
+    ...createBudgetStatus(parts),
+    ...createKeys(parts),
+    ...createAudit(parts),
+    ...createOutboxMethods(parts, parts.outbox),
+    ...createPrune(parts),
+    backup: (path) => options.backup(path),
+    close: () => options.db.destroy(),
+  };
+  return { ledger, payloads: createPayloadStore(parts, parts.payloads, parts.sealer) };
+}

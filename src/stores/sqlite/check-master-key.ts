@@ -1,0 +1,22 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { HoldfastError } from '../../core/errors.ts';
+import { deriveKey } from '../crypto/derive-key.ts';
+
+/**
+ * Ties a new ledger to its master key, and compares it from then on. Without this a lost key file would be replaced by
+ * a new one in silence, and every stored request be lost at the next read.
+ * What is stored is a key that nothing else uses: it stands in the file in the open.
+ */
+export function checkMasterKey(database: DatabaseSync, masterKey: Uint8Array): void {
+  const fingerprint = deriveKey(masterKey, 'master-key-check').toString('base64url');
+  database
+    .prepare('insert into master_key (fingerprint) select ? where not exists (select 1 from master_key)')
+    .run(fingerprint);
+  const known = database.prepare('select fingerprint from master_key').get()?.['fingerprint'];
+  if (known === fingerprint) return;
+  throw new HoldfastError(
+    'engine_unavailable',
+    'The master key is not the one that this ledger was made with. Put the right key back in HOLDFAST_MASTER_KEY or ' +
+      'master.key, or use another HOLDFAST_HOME.',
+  );
+}

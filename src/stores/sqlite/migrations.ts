@@ -1,0 +1,132 @@
+/** The ledger's schema as an ordered list. A released entry is never edited; a change is a new entry at the end. */
+export const migrations: readonly string[] = [
+  `
+  create table calls (
+    id text primary key,
+    tenant text not null,
+    key_name text,
+    key_models text,
+    kind text not null,
+    model text not null,
+    state text not null,
+    outcome text,
+    created_at integer not null,
+    ended_at integer,
+    cost_nano_usd integer not null,
+    pricing text not null,
+    error text,
+    tags text,
+    request_ref text,
+    answer_ref text,
+    admission text
+  ) strict, without rowid;
+  create index calls_by_time on calls (created_at, id);
+  create index calls_by_tenant on calls (tenant, created_at, id);
+  create index calls_open on calls (created_at, id) where state <> 'ended';
+  create index calls_by_end on calls (ended_at) where state = 'ended';
+
+  create table attempts (
+    call_id text not null references calls (id) on delete cascade,
+    n integer not null,
+    order_no integer not null,
+    epoch integer not null,
+    owner text,
+    state text not null,
+    provider text not null,
+    model text not null,
+    credential text,
+    worst_case_nano_usd integer,
+    started_at integer not null,
+    first_token_at integer,
+    ended_at integer,
+    response_id text,
+    answered_model text,
+    answer_ref text,
+    error_code text,
+    failure text,
+    unknown_reason text,
+    usage text,
+    raw_usage text,
+    cost_nano_usd integer,
+    computed_nano_usd integer,
+    pricing text not null,
+    catalogue text,
+    service_tier text,
+    primary key (call_id, n)
+  ) strict, without rowid;
+  create index attempts_unknown on attempts (started_at) where state = 'unknown';
+
+  create table holds (
+    call_id text not null,
+    n integer not null,
+    scope text not null,
+    period text not null,
+    window_start integer not null,
+    held_nano_usd integer not null,
+    spent_nano_usd integer not null,
+    primary key (call_id, n, scope, period, window_start),
+    foreign key (call_id, n) references attempts (call_id, n) on delete cascade
+  ) strict, without rowid;
+
+  create table budget_windows (
+    scope text not null,
+    period text not null,
+    window_start integer not null,
+    held_nano_usd integer not null,
+    spent_nano_usd integer not null,
+    watch text not null,
+    alerted text not null,
+    primary key (scope, period, window_start)
+  ) strict, without rowid;
+
+  create table idempotency (
+    tenant text not null,
+    idem_key text not null,
+    call_id text not null,
+    body_hash text not null,
+    generation integer not null,
+    expires_at integer not null,
+    primary key (tenant, idem_key)
+  ) strict, without rowid;
+  create index idempotency_by_expiry on idempotency (expires_at);
+
+  create table payloads (
+    ref text primary key,
+    tenant text not null,
+    sealed blob not null,
+    expires_at integer not null
+  ) strict;
+  create index payloads_by_expiry on payloads (expires_at);
+
+  create table virtual_keys (
+    name text primary key,
+    tenant text not null,
+    hash text not null unique,
+    models text,
+    roles text not null,
+    created_at integer not null,
+    expires_at text,
+    revoked_at integer
+  ) strict;
+
+  create table audit (
+    seq integer primary key,
+    at text not null,
+    actor text not null,
+    action text not null,
+    subject text not null,
+    details text not null,
+    previous_hash text not null,
+    hash text not null
+  ) strict;
+
+  create table outbox (
+    id integer primary key autoincrement,
+    type text not null,
+    at integer not null,
+    body text not null
+  ) strict;
+
+  create table master_key (fingerprint text not null) strict;
+  `,
+];
