@@ -6,7 +6,14 @@ import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import type { AttemptOrder, AttemptOutcome } from '../core/call/types.ts';
 import { HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import { parseNanoUsd } from '../core/money.ts';
-import type { AttemptCharge, AttemptLease, BudgetSpec, Ledger, OpenAttemptResult } from '../core/ports/ledger.ts';
+import type {
+  AttemptCharge,
+  AttemptLease,
+  BudgetSpec,
+  Ledger,
+  OpenAttemptResult,
+  RecordFailureInput,
+} from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
@@ -14,7 +21,7 @@ import type { ProviderSettings } from '../core/settings.ts';
 import type { Dispatcher, DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import { createFrameLog } from './frame-log.ts';
 import { createLiveAttempts } from './live-attempts.ts';
-import { answered, failedBy, failedWith, outcomeUnknown } from './outcomes.ts';
+import { answered, failedWith, outcomeUnknown } from './outcomes.ts';
 
 export interface AttemptDeps {
   ledger: Ledger;
@@ -51,7 +58,9 @@ export function createAttemptRunner(deps: AttemptDeps): AttemptRunner {
       return live.size;
     },
     run(order, signal) {
-      return live.joinOrStart(`${order.callId}/${String(order.order)}`, signal, (shared) => carryOut(deps, order, shared));
+      return live.joinOrStart(`${order.callId}/${String(order.order)}`, signal, (shared) =>
+        carryOut(deps, order, shared),
+      );
     },
   };
 }
@@ -72,7 +81,8 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
       order: order.order,
       candidate: order.candidate,
       credential: credential && `${credential.name}@${String(credential.version)}`,
-      worstCaseNanoUsd: order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
+      worstCaseNanoUsd:
+        order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
       budgets: deps.budgetsOf(order.tenant, order.key),
       owner: deps.owner,
     });
@@ -81,8 +91,8 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   if (opened.status === 'interrupted') {
     // The row says that bytes left, and no one in this process is waiting for them: their sender died, or the engine
     // gave the order to us while it lives elsewhere. Fencing makes the row `unknown` and silences that other writer.
-    await deps.ledger.fence(opened.lease, 'the process that sent it was lost');
-    if (order.onUnknown === 'fail') return outcomeUnknown(opened.lease.attempt);
+    const lease = await deps.ledger.fence(opened.lease, 'the process that sent it was lost');
+    if (lease && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
     opened = await open();
   }
   if (opened.status !== 'dispatched') return withoutDispatch(opened, order);
@@ -95,7 +105,10 @@ async function loadRequest(deps: AttemptDeps, order: AttemptOrder): Promise<Call
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
 }
 
-function withoutDispatch(opened: Exclude<OpenAttemptResult, { status: 'dispatched' }>, order: AttemptOrder): AttemptOutcome {
+function withoutDispatch(
+  opened: Exclude<OpenAttemptResult, { status: 'dispatched' }>,
+  order: AttemptOrder,
+): AttemptOutcome {
   switch (opened.status) {
     case 'answered':
       return answered(opened.attempt, opened.answerRef);
@@ -122,7 +135,8 @@ async function dispatch(
 ): Promise<AttemptOutcome> {
   const { model } = order.candidate;
   const adapter = deps.adapters.get(provider.kind);
-  if (!adapter) throw new HoldfastError('engine_unavailable', `There is no provider kind ${provider.kind} in this build.`);
+  if (!adapter)
+    throw new HoldfastError('engine_unavailable', `There is no provider kind ${provider.kind} in this build.`);
   deps.bus.publish(order.callId, {
     type: 'attempt-start',
     attempt: lease.attempt,
@@ -130,7 +144,9 @@ async function dispatch(
     model,
     wire: adapter.wire,
   });
-  const frames = createFrameLog(deps.bus, order.callId, lease.attempt, (responseId) => deps.ledger.markStreaming(lease, responseId));
+  const frames = createFrameLog(deps.bus, order.callId, lease.attempt, (responseId) =>
+    deps.ledger.markStreaming(lease, responseId),
+  );
   let result: DispatchResult;
   let warnings: StoredAnswer['warnings'];
   try {
@@ -148,7 +164,8 @@ async function dispatch(
   } catch (error) {
     if (!HoldfastError.is(error)) throw error;
     // The request cannot be said in this provider's wire: no byte left.
-    return recordFailure(deps, order, lease, error.toRecord(), { retryable: false, failOver: true, delivered: false }, null, null);
+    const failure = { error: error.toRecord(), retryable: false, failOver: true, delivered: false };
+    return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
   }
 
   if (result.status === 'answered') {
@@ -189,36 +206,43 @@ async function recordBrokenExchange(
         ...(failure.status !== undefined && failure.code === 'provider_rejected' && { status: failure.status }),
         ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
       };
-  if (unknown && !partial) {
-    await deps.ledger.fence(lease, error.message);
-    if (stopped) return failedWith(lease.attempt, error);
-    if (order.onUnknown === 'fail') return outcomeUnknown(lease.attempt);
-    deps.bus.publish(order.callId, { type: 'attempt-failed', attempt: lease.attempt, code: error.code, delivered });
-    return failedBy(lease.attempt, error, failure, delivered);
-  }
-  const charge = partial && deps.charge(provider, order.candidate.model, request, partial);
-  return recordFailure(
-    deps,
-    order,
+  const lost = unknown && !partial;
+  if (lost && !stopped && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
+  return recordFailure(deps, order, {
     lease,
-    error,
-    { retryable: !stopped && failure.retryable, failOver: !stopped && failure.failOver, delivered },
-    charge,
-    result.firstTokenAt,
-  );
+    failure: { error, retryable: !stopped && failure.retryable, failOver: !stopped && failure.failOver, delivered },
+    outcomeUnknown: lost,
+    charge: partial && deps.charge(provider, order.candidate.model, request, partial),
+    firstTokenAt: result.firstTokenAt,
+  });
+}
+
+/** Ends an attempt whose outcome is lost and must not be paid for again; recorded, so that a repeat ends the same way. */
+function giveUpUnknown(deps: AttemptDeps, order: AttemptOrder, lease: AttemptLease): Promise<AttemptOutcome> {
+  const { error } = outcomeUnknown(lease.attempt);
+  return recordFailure(deps, order, {
+    lease,
+    failure: { error, retryable: false, failOver: false, delivered: false },
+    outcomeUnknown: true,
+    charge: null,
+    firstTokenAt: null,
+  });
 }
 
 async function recordFailure(
   deps: AttemptDeps,
   order: AttemptOrder,
-  lease: AttemptLease,
-  error: ErrorRecord,
-  next: { retryable: boolean; failOver: boolean; delivered: boolean },
-  charge: AttemptCharge | null,
-  firstTokenAt: number | null,
+  report: RecordFailureInput,
 ): Promise<AttemptOutcome> {
-  const { written } = await deps.ledger.recordFailure({ lease, failure: { error, ...next }, charge, firstTokenAt });
-  if (!written) return outcomeUnknown(lease.attempt);
-  deps.bus.publish(order.callId, { type: 'attempt-failed', attempt: lease.attempt, code: error.code, delivered: next.delivered });
-  return { status: 'failed', attempt: lease.attempt, error, ...next };
+  const { attempt } = report.lease;
+  const { failure } = report;
+  const { written } = await deps.ledger.recordFailure(report);
+  if (!written) return outcomeUnknown(attempt);
+  deps.bus.publish(order.callId, {
+    type: 'attempt-failed',
+    attempt,
+    code: failure.error.code,
+    delivered: failure.delivered,
+  });
+  return { status: 'failed', attempt, ...failure };
 }

@@ -25,7 +25,9 @@ export function builtInConfig({ env, adapters }: BuiltInOptions): unknown {
     providers: {
       simulated: { kind: 'simulated' },
       'simulated-backup': { kind: 'simulated' },
-      ...Object.fromEntries(real.map(({ kind, usualKeyVariable }) => [kind, { kind, apiKey: `env:${String(usualKeyVariable)}` }])),
+      ...Object.fromEntries(
+        real.map(({ kind, usualKeyVariable }) => [kind, { kind, apiKey: `env:${String(usualKeyVariable)}` }]),
+      ),
     },
     models: SIMULATED_ROUTES,
     tenants: {

@@ -64,7 +64,9 @@ function readConfig(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const problem = `it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'})`;
-    throw configError(path, [{ path: '(file)', problem, fix: 'Correct HOLDFAST_CONFIG, or unset it for the demo configuration.' }]);
+    throw configError(path, [
+      { path: '(file)', problem, fix: 'Correct HOLDFAST_CONFIG, or unset it for the demo configuration.' },
+    ]);
   }
 }
 

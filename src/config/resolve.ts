@@ -1,5 +1,12 @@
 /** From the file's shape to the engine's settings; finds what the shape alone cannot: broken references, missing keys. */
-import type { BudgetSettings, KeySettings, LimitSettings, ProviderSettings, RouteSettings, Settings } from '../core/settings.ts';
+import type {
+  BudgetSettings,
+  KeySettings,
+  LimitSettings,
+  ProviderSettings,
+  RouteSettings,
+  Settings,
+} from '../core/settings.ts';
 import { DEFAULT_TENANT } from '../core/settings.ts';
 import { nanoUsdFromUsd } from '../core/money.ts';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
@@ -22,7 +29,10 @@ export interface ResolveContext {
   adapters: ReadonlyMap<string, ProviderAdapter>;
 }
 
-export function resolveConfig(file: ConfigFile, context: ResolveContext): { settings: Settings; problems: ConfigProblem[] } {
+export function resolveConfig(
+  file: ConfigFile,
+  context: ResolveContext,
+): { settings: Settings; problems: ConfigProblem[] } {
   const problems: ConfigProblem[] = [];
   const providers = new Map<string, ProviderSettings>();
   for (const [name, entry] of Object.entries(file.providers)) {
@@ -30,22 +40,44 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): { sett
     const adapter = context.adapters.get(entry.kind);
     if (!adapter) {
       const kinds = [...context.adapters.keys()].join(', ');
-      problems.push({ path: `${path}.kind`, problem: `there is no provider kind "${entry.kind}"`, fix: `Use one of: ${kinds}.` });
+      problems.push({
+        path: `${path}.kind`,
+        problem: `there is no provider kind "${entry.kind}"`,
+        fix: `Use one of: ${kinds}.`,
+      });
       continue;
     }
     const baseUrl = entry.baseUrl ?? adapter.defaultBaseUrl ?? '';
     if (!baseUrl && entry.kind !== 'simulated') {
-      problems.push({ path: `${path}.baseUrl`, problem: 'it is missing', fix: "Add what the provider's own SDK would be given." });
+      problems.push({
+        path: `${path}.baseUrl`,
+        problem: 'it is missing',
+        fix: "Add what the provider's own SDK would be given.",
+      });
     }
     if (entry.baseUrl) checkAddress(`${path}.baseUrl`, entry.baseUrl, entry.allowPrivateAddress, problems);
     if (entry.apiKey?.startsWith('env:') && !context.env[entry.apiKey.slice(4)]) {
       const variable = entry.apiKey.slice(4);
-      problems.push({ path: `${path}.apiKey`, problem: `the environment has no ${variable}`, fix: `Set ${variable}, or remove the provider.` });
+      problems.push({
+        path: `${path}.apiKey`,
+        problem: `the environment has no ${variable}`,
+        fix: `Set ${variable}, or remove the provider.`,
+      });
     }
     if (!entry.apiKey && adapter.usualKeyVariable) {
-      problems.push({ path: `${path}.apiKey`, problem: 'it is missing', fix: `Write env:${adapter.usualKeyVariable} or secret:NAME.` });
+      problems.push({
+        path: `${path}.apiKey`,
+        problem: 'it is missing',
+        fix: `Write env:${adapter.usualKeyVariable} or secret:NAME.`,
+      });
     }
-    providers.set(name, { name, kind: entry.kind, baseUrl: baseUrl.replace(/\/+$/, ''), apiKey: entry.apiKey ?? null, headers: entry.headers });
+    providers.set(name, {
+      name,
+      kind: entry.kind,
+      baseUrl: baseUrl.replace(/\/+$/, ''),
+      apiKey: entry.apiKey ?? null,
+      headers: entry.headers,
+    });
   }
 
   const models = new Map<string, RouteSettings>();
@@ -65,14 +97,26 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): { sett
   file.keys.forEach((entry, index) => {
     const path = `keys[${String(index)}]`;
     if (entry.tenant !== DEFAULT_TENANT && !Object.hasOwn(file.tenants, entry.tenant)) {
-      problems.push({ path: `${path}.tenant`, problem: `there is no tenant "${entry.tenant}"`, fix: 'Add it under tenants.' });
+      problems.push({
+        path: `${path}.tenant`,
+        problem: `there is no tenant "${entry.tenant}"`,
+        fix: 'Add it under tenants.',
+      });
     }
     for (const model of entry.models ?? []) {
       if (models.has(model) || providers.has(model.split('/')[0] ?? '')) continue;
-      problems.push({ path: `${path}.models`, problem: `there is no model "${model}"`, fix: 'Add it under models, or write provider/model.' });
+      problems.push({
+        path: `${path}.models`,
+        problem: `there is no model "${model}"`,
+        fix: 'Add it under models, or write provider/model.',
+      });
     }
     if (keys.some((other) => other.name === entry.name)) {
-      problems.push({ path: `${path}.name`, problem: `"${entry.name}" is there twice`, fix: 'Give each key a name of its own.' });
+      problems.push({
+        path: `${path}.name`,
+        problem: `"${entry.name}" is there twice`,
+        fix: 'Give each key a name of its own.',
+      });
     }
     keys.push({
       ...entry,

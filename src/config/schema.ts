@@ -12,7 +12,10 @@ const budget = z.strictObject({
   period: z.enum(['hour', 'day', 'week', 'month', 'total']),
   hard: z.boolean().default(true),
   alertAt: z.array(z.number().positive().max(1)).max(10).default([]),
-  allowUnbounded: z.boolean().default(false).describe('let calls without a price or an output bound pass a hard budget'),
+  allowUnbounded: z
+    .boolean()
+    .default(false)
+    .describe('let calls without a price or an output bound pass a hard budget'),
 });
 
 const limits = z.strictObject({
@@ -34,7 +37,10 @@ const provider = z.strictObject({
 
 const route = z.strictObject({
   strategy: z.literal('failover').default('failover'),
-  targets: z.array(z.strictObject({ provider: z.string(), model: z.string().min(1).max(256) })).min(1).max(16),
+  targets: z
+    .array(z.strictObject({ provider: z.string(), model: z.string().min(1).max(256) }))
+    .min(1)
+    .max(16),
   retries: z
     .strictObject({
       maxAttempts: z.int().min(1).max(20).optional().describe('tries on one target before the next'),
@@ -74,7 +80,11 @@ export const configSchema = z.strictObject({
       host: z.string().default('127.0.0.1'),
       port: z.int().min(0).max(65_535).default(4000),
       auth: z.strictObject({ required: z.boolean() }).optional(),
-      maxBodyBytes: z.int().min(1024).max(512 * 1024 * 1024).default(20 * 1024 * 1024),
+      maxBodyBytes: z
+        .int()
+        .min(1024)
+        .max(512 * 1024 * 1024)
+        .default(20 * 1024 * 1024),
     })
     .prefault({}),
   providers: z.record(name, provider),

@@ -135,7 +135,7 @@ export const errorTable = {
     sdkMayRetry: false,
     openaiType: 'api_error',
     anthropicType: 'api_error',
-    meaning: "The provider account behind the credential has no quota left.",
+    meaning: 'The provider account behind the credential has no quota left.',
     remedy: 'Top up the account or add a target.',
   },
   provider_unavailable: {

@@ -51,8 +51,16 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
     },
     providers() {
       return {
-        configured: [...settings.providers.values()].map(({ name, kind, baseUrl, apiKey }) => ({ name, kind, baseUrl, credential: apiKey })),
-        kinds: [...adapters.values()].map((adapter) => ({ kind: adapter.kind, capabilities: [...adapter.capabilities('').supports] })),
+        configured: [...settings.providers.values()].map(({ name, kind, baseUrl, apiKey }) => ({
+          name,
+          kind,
+          baseUrl,
+          credential: apiKey,
+        })),
+        kinds: [...adapters.values()].map((adapter) => ({
+          kind: adapter.kind,
+          capabilities: [...adapter.capabilities('').supports],
+        })),
       };
     },
     models() {
@@ -64,28 +72,30 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
       };
     },
     async keys() {
-      const configured = settings.keys.map(
-        ({ name, tenant, hash, models, roles, expiresAt }): ListedKey => ({
-          name,
-          tenant,
-          hash,
-          models,
-          roles,
-          createdAt: '',
-          expiresAt,
-          revokedAt: null,
-          source: 'configuration',
-        }),
-      );
+      const configured = settings.keys.map(({ name, tenant, hash, models, roles, expiresAt }): ListedKey => ({
+        name,
+        tenant,
+        hash,
+        models,
+        roles,
+        createdAt: '',
+        expiresAt,
+        revokedAt: null,
+        source: 'configuration',
+      }));
       const stored = await ledger.listKeys();
       return { keys: [...configured, ...stored.map((key): ListedKey => ({ ...key, source: 'ledger' }))] };
     },
     async createKey(key, actor) {
       if (key.tenant !== 'default' && !settings.tenants.has(key.tenant)) {
-        throw new HoldfastError('invalid_request', `There is no tenant "${key.tenant}". Add it to the configuration.`, { param: 'tenant' });
+        throw new HoldfastError('invalid_request', `There is no tenant "${key.tenant}". Add it to the configuration.`, {
+          param: 'tenant',
+        });
       }
       if (settings.keys.some(({ name }) => name === key.name)) {
-        throw new HoldfastError('invalid_request', `The configuration has a key named "${key.name}".`, { param: 'name' });
+        throw new HoldfastError('invalid_request', `The configuration has a key named "${key.name}".`, {
+          param: 'name',
+        });
       }
       const secret = generateVirtualKey();
       const entry = await ledger.createKey({ ...key, hash: hashVirtualKey(secret) });
@@ -94,7 +104,9 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
     },
     async revokeKey(name, actor) {
       if (settings.keys.some((key) => key.name === name)) {
-        throw new HoldfastError('invalid_request', `The key "${name}" stands in the configuration; remove it there.`, { param: 'name' });
+        throw new HoldfastError('invalid_request', `The key "${name}" stands in the configuration; remove it there.`, {
+          param: 'name',
+        });
       }
       const entry = await ledger.revokeKey(name);
       if (!entry) throw new HoldfastError('not_found', `There is no key named "${name}".`);

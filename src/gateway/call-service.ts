@@ -141,7 +141,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
   }
 
   /** Messages of the bus; where the call runs elsewhere, the watch puts its end on the bus. */
-  async function* withLedgerEnd(callId: string, messages: AsyncIterable<BusMessage[]>, isNew: boolean): AsyncGenerator<BusMessage[]> {
+  async function* withLedgerEnd(
+    callId: string,
+    messages: AsyncIterable<BusMessage[]>,
+    isNew: boolean,
+  ): AsyncGenerator<BusMessage[]> {
     const unwatch = deps.endWatch.add(callId);
     try {
       if (!isNew) {

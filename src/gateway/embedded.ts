@@ -98,7 +98,10 @@ interface Engine {
   server: EmbeddedServer | null;
 }
 
-async function connect({ home, env, temporalPort, uiPort, onProgress }: EmbeddedOptions, undo: Undo[]): Promise<Engine> {
+async function connect(
+  { home, env, temporalPort, uiPort, onProgress }: EmbeddedOptions,
+  undo: Undo[],
+): Promise<Engine> {
   const target = resolveTemporalTarget(env);
   if (target.kind === 'external') {
     const connection = await connectNative(target.connectionOptions);

@@ -59,7 +59,8 @@ const BYTES_PER_TOKEN = 4;
 
 export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const { settings, home, env, connection, namespace, logger } = options;
-  const authRequired = settings.gateway.authRequired ?? (settings.keys.length > 0 || !isLoopbackHost(settings.gateway.host));
+  const authRequired =
+    settings.gateway.authRequired ?? (settings.keys.length > 0 || !isLoopbackHost(settings.gateway.host));
   if (!isLoopbackHost(settings.gateway.host) && settings.gateway.authRequired === false) {
     throw new HoldfastError(
       'invalid_request',
@@ -69,7 +70,14 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const masterKey = loadMasterKey({ home, env });
   const { ledger, payloads } = openSqliteLedger({ path: join(home, 'ledger.db'), masterKey });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-  const domain = createDomain({ settings, ledger, payloads, secrets, env, hashKey: deriveKey(masterKey, 'fingerprint') });
+  const domain = createDomain({
+    settings,
+    ledger,
+    payloads,
+    secrets,
+    env,
+    hashKey: deriveKey(masterKey, 'fingerprint'),
+  });
   const client = new Client({ connection, namespace });
   const engine = createCallEngine(client, { eager: true });
   const metrics = createMetrics({
@@ -146,7 +154,10 @@ async function listen(app: FastifyInstance, { host, port }: Settings['gateway'])
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EADDRINUSE') {
-      throw new HoldfastError('engine_unavailable', `Port ${String(port)} is in use. Stop what listens there, or use --port.`);
+      throw new HoldfastError(
+        'engine_unavailable',
+        `Port ${String(port)} is in use. Stop what listens there, or use --port.`,
+      );
     }
     throw error;
   }
@@ -178,7 +189,12 @@ async function startMaintenance(client: Client, everyMs: number): Promise<void> 
   }
 }
 
-async function checkReadiness(connection: NativeConnection, namespace: string, ledger: { listKeys(): Promise<unknown> }, draining: boolean) {
+async function checkReadiness(
+  connection: NativeConnection,
+  namespace: string,
+  ledger: { listKeys(): Promise<unknown> },
+  draining: boolean,
+) {
   const checks: Record<string, string> = {};
   const check = async (name: string, probe: () => Promise<unknown>) => {
     try {
@@ -221,10 +237,14 @@ function callForLog(call: CallView) {
 
 /** Name, code and stack; a cause or a body attached to an error may hold content. */
 function errorForLog(error: unknown) {
-  return error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : { message: typeof error };
+  return error instanceof Error
+    ? { name: error.name, message: error.message, stack: error.stack }
+    : { message: typeof error };
 }
 
 export function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   return manifest.version;
 }

@@ -1,8 +1,19 @@
 /** The HTTP door: routes, error shapes, request ids, OpenAPI. */
 import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
 import { errorTable, HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { sendError, createLlmHandler, type LlmRouteDeps } from './routes/llm-route.ts';
@@ -45,7 +56,12 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
   });
   app.setErrorHandler((error, request, reply) => replyToError(deps, error, request, reply));
   app.setNotFoundHandler((request, reply) =>
-    replyToError(deps, new HoldfastError('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0] ?? ''}.`), request, reply),
+    replyToError(
+      deps,
+      new HoldfastError('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0] ?? ''}.`),
+      request,
+      reply,
+    ),
   );
 
   await app.register((llm, _options, done) => {
@@ -53,8 +69,16 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     llm.removeAllContentTypeParsers();
     llm.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
     const openApi = { schema: { summary: "OpenAI's wire" } };
-    llm.post('/v1/chat/completions', openApi, createLlmHandler(deps, { door: doorWires['openai-chat'], kind: 'chat', shape: 'openai' }));
-    llm.post('/v1/embeddings', openApi, createLlmHandler(deps, { door: doorWires['openai-embeddings'], kind: 'embedding', shape: 'openai' }));
+    llm.post(
+      '/v1/chat/completions',
+      openApi,
+      createLlmHandler(deps, { door: doorWires['openai-chat'], kind: 'chat', shape: 'openai' }),
+    );
+    llm.post(
+      '/v1/embeddings',
+      openApi,
+      createLlmHandler(deps, { door: doorWires['openai-embeddings'], kind: 'embedding', shape: 'openai' }),
+    );
     llm.post(
       '/v1/messages',
       { schema: { summary: "Anthropic's wire" } },
@@ -73,7 +97,12 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
   return app;
 }
 
-async function replyToError(deps: GatewayDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function replyToError(
+  deps: GatewayDeps,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const record = toRecord(error, deps.maxBodyBytes);
   deps.metrics.requestRefused(record.code);
   if (errorTable[record.code].status >= 500) deps.onError(error);
@@ -89,12 +118,21 @@ function toRecord(error: unknown, maxBodyBytes: number): ErrorRecord {
   if (HoldfastError.is(error)) return error.toRecord();
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return { code: 'invalid_request', message: `The body is larger than ${String(maxBodyBytes)} bytes.`, source: 'gateway', status: 413 };
+    return {
+      code: 'invalid_request',
+      message: `The body is larger than ${String(maxBodyBytes)} bytes.`,
+      source: 'gateway',
+      status: 413,
+    };
   }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
   if (typeof status === 'number' && status >= 400 && status < 500 && error instanceof Error) {
     return { code: 'invalid_request', message: error.message, source: 'gateway' };
   }
   // The text of an unforeseen error may hold anything; it goes to the log only.
-  return { code: 'engine_unavailable', message: 'The gateway failed to handle the request; its log says why.', source: 'gateway' };
+  return {
+    code: 'engine_unavailable',
+    message: 'The gateway failed to handle the request; its log says why.',
+    source: 'gateway',
+  };
 }

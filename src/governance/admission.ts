@@ -50,12 +50,17 @@ export function checkServable(deps: AdmissionDeps, model: string, canonical: Jso
   ableTargets(deps, routeOf(deps.settings, model), canonical);
 }
 
-function planRoute(deps: AdmissionDeps, { input, canonical, requestRef, budgets }: AdmissionRequest, decisionId: string): RoutePlan {
+function planRoute(
+  deps: AdmissionDeps,
+  { input, canonical, requestRef, budgets }: AdmissionRequest,
+  decisionId: string,
+): RoutePlan {
   const route = routeOf(deps.settings, input.model);
   const able = ableTargets(deps, route, canonical);
   const inputTokens = maxInputTokens(canonical);
   const candidates = able.map(({ provider, model, maxOutput }): Candidate => {
-    const outputTokens = input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
+    const outputTokens =
+      input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
     const worstCase = outputTokens === null ? null : deps.worstCase(provider, model, inputTokens, outputTokens);
     return { provider: provider.name, model, worstCaseNanoUsd: worstCase === null ? null : worstCase.toString() };
   });

@@ -33,7 +33,9 @@ export function createAuthenticator(
         if (!required) return OPEN_CALLER;
         throw new HoldfastError(
           'unauthenticated',
-          presented ? 'The key is not one of this gateway.' : 'A key is required: send it as `Authorization: Bearer` or `x-api-key`.',
+          presented
+            ? 'The key is not one of this gateway.'
+            : 'A key is required: send it as `Authorization: Bearer` or `x-api-key`.',
         );
       }
       const hash = hashVirtualKey(presented);
@@ -42,7 +44,8 @@ export function createAuthenticator(
         configured.find((key) => key.digest.length === digest.length && timingSafeEqual(key.digest, digest)) ??
         (await ledger.findKey(hash));
       if (!entry) throw new HoldfastError('unauthenticated', 'The key is unknown.');
-      if ('revokedAt' in entry && entry.revokedAt !== null) throw new HoldfastError('unauthenticated', 'The key was revoked.');
+      if ('revokedAt' in entry && entry.revokedAt !== null)
+        throw new HoldfastError('unauthenticated', 'The key was revoked.');
       if (entry.expiresAt !== null && Date.parse(entry.expiresAt) <= now()) {
         throw new HoldfastError('unauthenticated', 'The key has expired.');
       }

@@ -23,10 +23,14 @@ export function createContentInspector(settings: InspectionSettings): (request: 
   function inspectText(text: string, path: string): string {
     for (const detector of blockers) {
       if (!matches(detector, text)) continue;
-      throw new HoldfastError('content_blocked', `The content holds what looks like a secret (${detector.name}) in ${path}.`, {
-        param: path,
-        details: { detector: detector.name },
-      });
+      throw new HoldfastError(
+        'content_blocked',
+        `The content holds what looks like a secret (${detector.name}) in ${path}.`,
+        {
+          param: path,
+          details: { detector: detector.name },
+        },
+      );
     }
     return redactors.reduce((masked, detector) => mask(detector, masked), text);
   }

@@ -22,7 +22,8 @@ export interface PolicyEngine {
 /** Allows what the key's own list allows; a key without a list may name every model. */
 export const allowedModelsPolicy: PolicyEngine = {
   decide({ principal, model }) {
-    if (principal.models === null || principal.models.includes(model)) return { effect: 'allow', policy: 'allowed-models' };
+    if (principal.models === null || principal.models.includes(model))
+      return { effect: 'allow', policy: 'allowed-models' };
     return {
       effect: 'deny',
       policy: 'allowed-models',

@@ -6,7 +6,10 @@ import type { RouteSettings, Settings } from '../core/settings.ts';
  * The route of an alias, or the one-target route of `provider/model`.
  * @throws HoldfastError `not_found` when the name is neither.
  */
-export function routeOf(settings: Pick<Settings, 'models' | 'providers' | 'defaultRoute'>, model: string): RouteSettings {
+export function routeOf(
+  settings: Pick<Settings, 'models' | 'providers' | 'defaultRoute'>,
+  model: string,
+): RouteSettings {
   const alias = settings.models.get(model);
   if (alias) return alias;
   const slash = model.indexOf('/');

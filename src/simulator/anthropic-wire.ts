@@ -19,7 +19,10 @@ export function anthropicAnswer(model: string, said: Composition): JsonObject {
 export function anthropicStream(model: string, said: Composition): [string, JsonObject][] {
   const message = { ...anthropicAnswer(model, said), content: [], stop_reason: null };
   return [
-    ['message_start', { type: 'message_start', message: { ...message, usage: { input_tokens: said.promptTokens, output_tokens: 1 } } }],
+    [
+      'message_start',
+      { type: 'message_start', message: { ...message, usage: { input_tokens: said.promptTokens, output_tokens: 1 } } },
+    ],
     ['ping', { type: 'ping' }],
     ...blocks(said).flatMap((block, index) => streamBlock(said, block, index)),
     [
@@ -36,7 +39,13 @@ export function anthropicStream(model: string, said: Composition): [string, Json
 
 export function anthropicError(status: number, message: string): JsonObject {
   const type =
-    status === 429 ? 'rate_limit_error' : status === 529 ? 'overloaded_error' : status >= 500 ? 'api_error' : 'invalid_request_error';
+    status === 429
+      ? 'rate_limit_error'
+      : status === 529
+        ? 'overloaded_error'
+        : status >= 500
+          ? 'api_error'
+          : 'invalid_request_error';
   return { type: 'error', error: { type, message }, request_id: 'req_simulated' };
 }
 

@@ -47,7 +47,8 @@ export function behaviourOf(model: string): Behaviour {
   const behaviour: Behaviour = { ...CALM, ...NAMED[name] };
   for (const option of options) {
     const [key = '', value = ''] = option.split('=');
-    if (!Object.hasOwn(CALM, key) || !/^\d{1,9}$/.test(value)) throw new RangeError(`no such simulator option: ${option}`);
+    if (!Object.hasOwn(CALM, key) || !/^\d{1,9}$/.test(value))
+      throw new RangeError(`no such simulator option: ${option}`);
     behaviour[key as keyof Behaviour] = Number(value);
   }
   return behaviour;

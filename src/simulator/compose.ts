@@ -46,7 +46,9 @@ export function pieces(text: string): string[] {
 /** A unit vector made of the text's digest. */
 export function embed(text: string, dimensions: number): number[] {
   const values = Array.from({ length: dimensions }, (_, index) => {
-    const digest = createHash('sha256').update(`${String(index >> 5)}:${text}`).digest();
+    const digest = createHash('sha256')
+      .update(`${String(index >> 5)}:${text}`)
+      .digest();
     return (digest[index & 31] ?? 0) - 127.5;
   });
   const norm = Math.hypot(...values);
@@ -55,7 +57,8 @@ export function embed(text: string, dimensions: number): number[] {
 
 function answerText(body: JsonObject, count: number): string {
   const format = body['response_format'];
-  const schema = isJsonObject(format) && isJsonObject(format['json_schema']) ? format['json_schema']['schema'] : undefined;
+  const schema =
+    isJsonObject(format) && isJsonObject(format['json_schema']) ? format['json_schema']['schema'] : undefined;
   if (isJsonObject(schema)) return JSON.stringify(sample(schema));
   return `${LABEL} ${words(count)}`;
 }

@@ -2,12 +2,18 @@
 import type { JsonObject } from '../core/json.ts';
 import type { Composition } from './compose.ts';
 
-const STATUS_NAMES: Readonly<Record<number, string>> = { 400: 'INVALID_ARGUMENT', 404: 'NOT_FOUND', 429: 'RESOURCE_EXHAUSTED' };
+const STATUS_NAMES: Readonly<Record<number, string>> = {
+  400: 'INVALID_ARGUMENT',
+  404: 'NOT_FOUND',
+  429: 'RESOURCE_EXHAUSTED',
+};
 
 export function geminiAnswer(model: string, said: Composition): JsonObject {
   const parts: JsonObject[] =
     said.toolCalls.length > 0
-      ? said.toolCalls.map(({ name, arguments: json }) => ({ functionCall: { name, args: JSON.parse(json) as JsonObject } }))
+      ? said.toolCalls.map(({ name, arguments: json }) => ({
+          functionCall: { name, args: JSON.parse(json) as JsonObject },
+        }))
       : [{ text: said.text }];
   return {
     candidates: [{ content: { role: 'model', parts }, finishReason: 'STOP', index: 0 }],

@@ -32,7 +32,13 @@ export function openAiAnswer(model: string, said: Composition): JsonObject {
 
 /** The `data:` texts of the stream, without the closing `[DONE]`. */
 export function openAiStream(model: string, said: Composition, wantsUsage: boolean): string[] {
-  const head = { id: said.id, object: 'chat.completion.chunk', created: CREATED, model, system_fingerprint: 'simulator' };
+  const head = {
+    id: said.id,
+    object: 'chat.completion.chunk',
+    created: CREATED,
+    model,
+    system_fingerprint: 'simulator',
+  };
   const chunk = (delta: JsonObject, finish: string | null = null) =>
     JSON.stringify({ ...head, choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] });
   return [
@@ -40,7 +46,9 @@ export function openAiStream(model: string, said: Composition, wantsUsage: boole
     ...pieces(said.reasoning).map((text) => chunk({ reasoning_content: text })),
     ...said.toolCalls.flatMap((call, index) => [
       chunk({ tool_calls: [{ index, ...toolCall({ ...call, arguments: '' }) }] }),
-      ...(call.arguments.match(/.{1,8}/gs) ?? []).map((text) => chunk({ tool_calls: [{ index, function: { arguments: text } }] })),
+      ...(call.arguments.match(/.{1,8}/gs) ?? []).map((text) =>
+        chunk({ tool_calls: [{ index, function: { arguments: text } }] }),
+      ),
     ]),
     ...pieces(said.text).map((text) => chunk({ content: text })),
     chunk({}, said.toolCalls.length > 0 ? 'tool_calls' : 'stop'),
@@ -56,7 +64,11 @@ export function openAiEmbeddings(model: string, body: JsonObject): JsonObject {
   return {
     object: 'list',
     model,
-    data: texts.map((text, index) => ({ object: 'embedding', index, embedding: encode(embed(text, dimensions), body) })),
+    data: texts.map((text, index) => ({
+      object: 'embedding',
+      index,
+      embedding: encode(embed(text, dimensions), body),
+    })),
     usage: { prompt_tokens: tokens, total_tokens: tokens },
   };
 }
@@ -67,7 +79,9 @@ export function openAiError(status: number, message: string): JsonObject {
 }
 
 function encode(vector: number[], body: JsonObject): Json {
-  return body['encoding_format'] === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector;
+  return body['encoding_format'] === 'base64'
+    ? Buffer.from(Float32Array.from(vector).buffer).toString('base64')
+    : vector;
 }
 
 function usage(said: Composition): JsonObject {

@@ -102,7 +102,9 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       const answer = { gemini: geminiAnswer, anthropic: anthropicAnswer, openai: openAiAnswer }[wire];
       sendJson(response, 200, answer(model, said));
     } else if (wire === 'anthropic') {
-      const events = anthropicStream(model, said).map(([name, data]) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+      const events = anthropicStream(model, said).map(
+        ([name, data]) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`,
+      );
       await sendStream(response, behaviour, events);
     } else if (wire === 'gemini') {
       await sendStream(response, behaviour, [`data: ${JSON.stringify(geminiAnswer(model, said))}\n\n`]);
@@ -167,7 +169,12 @@ async function pause(ms: number, response: ServerResponse): Promise<void> {
   }
 }
 
-function sendJson(response: ServerResponse, status: number, body: JsonObject, headers: Record<string, string> = {}): void {
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: JsonObject,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 

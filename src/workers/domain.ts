@@ -38,7 +38,9 @@ export function createDomain(options: DomainOptions) {
   const { settings, ledger, payloads } = options;
   const bus = createMemoryStreamBus();
   const dispatcher: Dispatcher = createDispatcher();
-  const prices = createPriceBook(settings.priceOverrides ? { overrides: loadPriceOverrides(settings.priceOverrides) } : {});
+  const prices = createPriceBook(
+    settings.priceOverrides ? { overrides: loadPriceOverrides(settings.priceOverrides) } : {},
+  );
   const budgets = budgetIndex(settings);
   const budgetsOf = (tenant: string, key: string | null): readonly BudgetSettings[] => [
     ...(budgets.get(`tenant:${tenant}`) ?? []),
@@ -91,7 +93,9 @@ export function createDomain(options: DomainOptions) {
     /** `stream` is not part of it: the same question may be asked either way. */
     hashBody(tenant: string, body: JsonObject): string {
       const { stream: _stream, stream_options: _options, ...rest } = body;
-      return createHmac('sha256', options.hashKey).update(`${tenant}\0${sortedJson(rest)}`).digest('hex');
+      return createHmac('sha256', options.hashKey)
+        .update(`${tenant}\0${sortedJson(rest)}`)
+        .digest('hex');
     },
     tenantHandle: (tenant: string) => createHash('sha256').update(tenant).digest('hex').slice(0, 16),
   };

@@ -14,7 +14,8 @@ export async function interruptible<T>(step: () => Promise<T>): Promise<T> {
   try {
     const result = await step();
     // A step that was told to stop may still return how it stopped; the call stops all the same, unless it answered.
-    if (CancellationScope.current().consideredCancelled && !isAnswer(result)) throw new CallInterruptedError('cancelled');
+    if (CancellationScope.current().consideredCancelled && !isAnswer(result))
+      throw new CallInterruptedError('cancelled');
     return result;
   } catch (error) {
     if (error instanceof CallInterruptedError) throw error;
@@ -36,12 +37,20 @@ function stepError(error: unknown): unknown {
   if (!(error instanceof ActivityFailure)) return error;
   const { cause } = error;
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
-    return HoldfastError.from({ ...(cause.details?.[0] as ErrorRecord | undefined), code: cause.type, message: cause.message, source: sourceOf(cause) });
+    return HoldfastError.from({
+      ...(cause.details?.[0] as ErrorRecord | undefined),
+      code: cause.type,
+      message: cause.message,
+      source: sourceOf(cause),
+    });
   }
   if (cause instanceof TimeoutFailure) {
     return new HoldfastError('outcome_unknown', 'The worker of the last attempt was lost, again and again.');
   }
-  return new HoldfastError('engine_unavailable', `The step ${error.activityType} failed: ${cause?.message ?? error.message}`);
+  return new HoldfastError(
+    'engine_unavailable',
+    `The step ${error.activityType} failed: ${cause?.message ?? error.message}`,
+  );
 }
 
 function sourceOf(cause: ApplicationFailure): ErrorRecord['source'] {

@@ -34,7 +34,12 @@ function ask(model: string, name: string): Promise<Response> {
   return fetch(`${home.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'idempotency-key': name },
-    body: JSON.stringify({ model, max_tokens: 100, stream: model === 'streaming', messages: [{ role: 'user', content: name }] }),
+    body: JSON.stringify({
+      model,
+      max_tokens: 100,
+      stream: model === 'streaming',
+      messages: [{ role: 'user', content: name }],
+    }),
   });
 }
 
@@ -47,7 +52,11 @@ async function getJson<T>(path: string): Promise<T> {
 it('answers every call that was in flight when the process was killed, and shows each second dispatch', async () => {
   const names = Array.from({ length: CALLS }, (_, index) => `call-${index}`);
   const modelOf = (name: string) => (Number(name.slice(5)) % 3 === 0 ? 'streaming' : 'slow');
-  const lost = names.map((name) => ask(modelOf(name), name).then((response) => response.text()).catch(() => 'lost'));
+  const lost = names.map((name) =>
+    ask(modelOf(name), name)
+      .then((response) => response.text())
+      .catch(() => 'lost'),
+  );
   await until('every request has reached the provider', () => simulator.count >= CALLS);
   await up.kill();
   await Promise.all(lost);

@@ -1,5 +1,11 @@
 /** The official Anthropic client against the gateway, over its own wire and over others. */
-import Anthropic, { AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError, RateLimitError } from '@anthropic-ai/sdk';
+import Anthropic, {
+  AuthenticationError,
+  BadRequestError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+} from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
@@ -36,10 +42,20 @@ afterAll(() => test.stop());
 
 describe('the Anthropic client', () => {
   it("reaches an Anthropic provider with the body untouched but for the model, and the provider's key", async () => {
-    const answer = await anthropic.messages.create({ ...ask('untouched'), model: 'claude', metadata: { user_id: 'u1' }, top_k: 5 });
+    const answer = await anthropic.messages.create({
+      ...ask('untouched'),
+      model: 'claude',
+      metadata: { user_id: 'u1' },
+      stop_sequences: ['END'],
+    });
     expect(answer.content[0]).toMatchObject({ type: 'text' });
     const seen = test.simulator.seen.at(-1);
-    expect(seen?.body).toEqual({ ...ask('untouched'), model: 'sim-small', metadata: { user_id: 'u1' }, top_k: 5 });
+    expect(seen?.body).toEqual({
+      ...ask('untouched'),
+      model: 'sim-small',
+      metadata: { user_id: 'u1' },
+      stop_sequences: ['END'],
+    });
     expect(seen?.headers['x-api-key']).toBe('sk-ant-test-claude-key');
     expect(seen?.path).toBe('/v1/messages');
   });
@@ -81,10 +97,16 @@ describe('the Anthropic client', () => {
   }
 
   it("sees Anthropic's own typed errors", async () => {
-    await expect(clientFor('hk_wrong').messages.create({ ...ask('x'), model: 'claude' })).rejects.toBeInstanceOf(AuthenticationError);
+    await expect(clientFor('hk_wrong').messages.create({ ...ask('x'), model: 'claude' })).rejects.toBeInstanceOf(
+      AuthenticationError,
+    );
     await expect(anthropic.messages.create({ ...ask('x'), model: 'nope' })).rejects.toBeInstanceOf(NotFoundError);
-    await expect(clientFor(NARROW).messages.create({ ...ask('x'), model: 'openai' })).rejects.toBeInstanceOf(PermissionDeniedError);
-    await expect(anthropic.messages.create({ model: 'claude', max_tokens: -1, messages: ask('x').messages })).rejects.toBeInstanceOf(BadRequestError);
+    await expect(clientFor(NARROW).messages.create({ ...ask('x'), model: 'openai' })).rejects.toBeInstanceOf(
+      PermissionDeniedError,
+    );
+    await expect(
+      anthropic.messages.create({ model: 'claude', max_tokens: -1, messages: ask('x').messages }),
+    ).rejects.toBeInstanceOf(BadRequestError);
     await expect(anthropic.messages.create({ ...ask('x'), model: 'limited' })).rejects.toBeInstanceOf(RateLimitError);
     const down = await anthropic.messages.create({ ...ask('x'), model: 'down' }).catch((error: unknown) => error);
     expect(down).toMatchObject({ status: 502, error: { type: 'error', error: { type: 'overloaded_error' } } });
@@ -92,7 +114,9 @@ describe('the Anthropic client', () => {
   });
 
   it('aborts a stream, and the provider is stopped', async () => {
-    const stream = anthropic.messages.stream({ ...ask('abort this stream'), model: 'openai/x' }, {}).on('error', () => undefined);
+    const stream = anthropic.messages
+      .stream({ ...ask('abort this stream'), model: 'openai/x' }, {})
+      .on('error', () => undefined);
     stream.abort();
     await expect(stream.done()).rejects.toThrow();
     const paced = anthropic.messages.stream({ ...ask('abort paced'), model: 'sim/sim-small+pace=200' });

@@ -24,7 +24,11 @@ afterAll(() => test.stop());
 
 async function refusal(path: string, body: unknown, headers: Record<string, string> = {}) {
   const response = await test.post(path, body, headers);
-  return { status: response.status, headers: response.headers, ...((await response.json()) as { error: Record<string, unknown> }) };
+  return {
+    status: response.status,
+    headers: response.headers,
+    ...((await response.json()) as { error: Record<string, unknown> }),
+  };
 }
 
 const cases: [string, string, unknown, Record<string, string>, number, string, string | null][] = [
@@ -40,19 +44,51 @@ const cases: [string, string, unknown, Record<string, string>, number, string, s
   ['missing messages', CHAT, { model: 'small' }, {}, 400, 'invalid_request', 'messages'],
   ['no messages', CHAT, { ...ok, messages: [] }, {}, 400, 'invalid_request', 'messages'],
   ['messages of the wrong type', CHAT, { ...ok, messages: 'hi' }, {}, 400, 'invalid_request', 'messages'],
-  ['an unknown role', CHAT, { ...ok, messages: [{ role: 'king', content: 'x' }] }, {}, 400, 'invalid_request', 'messages[0].role'],
+  [
+    'an unknown role',
+    CHAT,
+    { ...ok, messages: [{ role: 'king', content: 'x' }] },
+    {},
+    400,
+    'invalid_request',
+    'messages[0].role',
+  ],
   ['a negative max_tokens', CHAT, { ...ok, max_tokens: -5 }, {}, 400, 'invalid_request', 'max_tokens'],
   ['a fractional max_tokens', CHAT, { ...ok, max_tokens: 1.5 }, {}, 400, 'invalid_request', 'max_tokens'],
   ['a temperature out of range', CHAT, { ...ok, temperature: -0.1 }, {}, 400, 'invalid_request', 'temperature'],
   ['a stream flag of the wrong type', CHAT, { ...ok, stream: 'yes' }, {}, 400, 'invalid_request', 'stream'],
-  ['an unsupported capability', '/v1/embeddings', { model: 'claude', input: 'x' }, {}, 400, 'capability_missing', 'model'],
+  [
+    'an unsupported capability',
+    '/v1/embeddings',
+    { model: 'claude', input: 'x' },
+    {},
+    400,
+    'capability_missing',
+    'model',
+  ],
   ['no embedding input', '/v1/embeddings', { model: 'small', input: [] }, {}, 400, 'invalid_request', 'input'],
   ['an empty idempotency key', CHAT, ok, { 'idempotency-key': '' }, 400, 'invalid_request', 'Idempotency-Key'],
-  ['an endless idempotency key', CHAT, ok, { 'idempotency-key': 'k'.repeat(256) }, 400, 'invalid_request', 'Idempotency-Key'],
+  [
+    'an endless idempotency key',
+    CHAT,
+    ok,
+    { 'idempotency-key': 'k'.repeat(256) },
+    400,
+    'invalid_request',
+    'Idempotency-Key',
+  ],
   ['tags that are not JSON', CHAT, ok, { 'x-holdfast-tags': 'a=b' }, 400, 'invalid_request', 'x-holdfast-tags'],
   ['tags that are not strings', CHAT, ok, { 'x-holdfast-tags': '{"a":1}' }, 400, 'invalid_request', 'x-holdfast-tags'],
   ['an unsupported mode', CHAT, ok, { 'x-holdfast-mode': 'background' }, 400, 'invalid_request', 'x-holdfast-mode'],
-  ['a secret in the prompt', CHAT, { ...ok, messages: [{ role: 'user', content: `my key is AKIA${'ABCDEFGHIJ234567'}` }] }, {}, 400, 'content_blocked', 'messages[0].content'],
+  [
+    'a secret in the prompt',
+    CHAT,
+    { ...ok, messages: [{ role: 'user', content: `my key is AKIA${'ABCDEFGHIJ234567'}` }] },
+    {},
+    400,
+    'content_blocked',
+    'messages[0].content',
+  ],
   ['an Anthropic body without max_tokens', '/v1/messages', ok, {}, 400, 'invalid_request', null],
   ['a path that is not there', '/v1/nothing', ok, {}, 404, 'not_found', null],
 ];
@@ -82,7 +118,9 @@ describe('the gateway refuses', () => {
     const { port } = new URL(test.url);
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(Number(port), '127.0.0.1', () =>
-        socket.write(`POST ${CHAT} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\nx-evil: 1\r\ncontent-length: 2\r\n\r\n{}`),
+        socket.write(
+          `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\nx-evil: 1\r\ncontent-length: 2\r\n\r\n{}`,
+        ),
       );
       let text = '';
       socket.on('data', (chunk) => (text += chunk.toString()));
@@ -100,13 +138,19 @@ describe('the gateway refuses', () => {
   });
 
   it('masks personal data before the provider and the ledger see it', async () => {
-    const response = await test.post(CHAT, { model: 'small', messages: [{ role: 'user', content: 'write to ada@example.com now' }] });
+    const response = await test.post(CHAT, {
+      model: 'small',
+      messages: [{ role: 'user', content: 'write to ada@example.com now' }],
+    });
     expect(response.status).toBe(200);
     expect(JSON.stringify(test.simulator.seen.at(-1)?.body)).toContain('write to [email] now');
   });
 
   it('keeps a __proto__ field a plain field', async () => {
-    const response = await test.post(CHAT, '{"model":"small","messages":[{"role":"user","content":"p"}],"__proto__":{"polluted":true}}');
+    const response = await test.post(
+      CHAT,
+      '{"model":"small","messages":[{"role":"user","content":"p"}],"__proto__":{"polluted":true}}',
+    );
     expect(response.status).toBe(200);
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });

@@ -1,5 +1,12 @@
 /** The official OpenAI client against the gateway: what its users see. */
-import OpenAI, { APIError, APIUserAbortError, AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from 'openai';
+import OpenAI, {
+  APIError,
+  APIUserAbortError,
+  AuthenticationError,
+  BadRequestError,
+  NotFoundError,
+  RateLimitError,
+} from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import type { CallView } from '../../src/core/ports/ledger.ts';
@@ -44,7 +51,9 @@ const callOf = (id: string) => test.get<CallView>(`/api/v1/calls/${id}`, { autho
 describe('the OpenAI client', () => {
   it('gets an answer, and the ledger has its price', async () => {
     const before = test.simulator.count;
-    const { data, response } = await openai.chat.completions.create({ model: 'small', messages: message('hello') }).withResponse();
+    const { data, response } = await openai.chat.completions
+      .create({ model: 'small', messages: message('hello') })
+      .withResponse();
     expect(data.choices[0]?.message.content).toContain('[simulated]');
     expect(data.system_fingerprint).toBe('simulator');
     expect(test.simulator.count - before).toBe(1);
@@ -87,20 +96,25 @@ describe('the OpenAI client', () => {
     it(`gets parallel tool calls from ${model}, streamed like whole`, async () => {
       const tool = (name: string) => ({
         type: 'function' as const,
-        function: { name, parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } },
+        function: {
+          name,
+          parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+        },
       });
       const request = { model, messages: message(`tools ${model}`), tools: [tool('weather'), tool('time')] };
       const whole = await openai.chat.completions.create(request);
       const calls = whole.choices[0]?.message.tool_calls ?? [];
-      expect(calls.map((call) => call.type === 'function' && [call.function.name, JSON.parse(call.function.arguments)])).toEqual([
+      expect(
+        calls.map((call) => call.type === 'function' && [call.function.name, JSON.parse(call.function.arguments)]),
+      ).toEqual([
         ['weather', { city: 'simulated' }],
         ['time', { city: 'simulated' }],
       ]);
       expect(whole.choices[0]?.finish_reason).toBe('tool_calls');
       const streamed = await openai.chat.completions.stream(request).finalChatCompletion();
-      expect(streamed.choices[0]?.message.tool_calls?.map((call) => call.type === 'function' && call.function.arguments)).toEqual(
-        calls.map((call) => call.type === 'function' && call.function.arguments),
-      );
+      expect(
+        streamed.choices[0]?.message.tool_calls?.map((call) => call.type === 'function' && call.function.arguments),
+      ).toEqual(calls.map((call) => call.type === 'function' && call.function.arguments));
     });
   }
 
@@ -110,12 +124,25 @@ describe('the OpenAI client', () => {
       messages: message('structured'),
       response_format: {
         type: 'json_schema',
-        json_schema: { name: 'answer', strict: true, schema: { type: 'object', properties: { n: { type: 'integer' } } } },
+        json_schema: {
+          name: 'answer',
+          strict: true,
+          schema: { type: 'object', properties: { n: { type: 'integer' } } },
+        },
       },
     });
     expect(JSON.parse(structured.choices[0]?.message.content ?? '')).toEqual({ n: 1 });
-    const packed = await openai.embeddings.create({ model: 'sim/sim-embedding-small', input: ['a', 'b'], dimensions: 16 });
-    const plain = await openai.embeddings.create({ model: 'sim/sim-embedding-small', input: ['a', 'b'], dimensions: 16, encoding_format: 'float' });
+    const packed = await openai.embeddings.create({
+      model: 'sim/sim-embedding-small',
+      input: ['a', 'b'],
+      dimensions: 16,
+    });
+    const plain = await openai.embeddings.create({
+      model: 'sim/sim-embedding-small',
+      input: ['a', 'b'],
+      dimensions: 16,
+      encoding_format: 'float',
+    });
     expect(packed.data.map(({ embedding }) => embedding.length)).toEqual([16, 16]);
     expect(packed.data[0]?.embedding[0]).toBeCloseTo(plain.data[0]?.embedding[0] ?? NaN, 5);
   });
@@ -129,7 +156,9 @@ describe('the OpenAI client', () => {
   it('sees typed errors for what is wrong, each without a provider hit', async () => {
     const before = test.simulator.count;
     await expect(clientFor('hk_wrong').models.list()).rejects.toBeInstanceOf(AuthenticationError);
-    await expect(openai.chat.completions.create({ model: 'nope', messages: message('x') })).rejects.toBeInstanceOf(NotFoundError);
+    await expect(openai.chat.completions.create({ model: 'nope', messages: message('x') })).rejects.toBeInstanceOf(
+      NotFoundError,
+    );
     await expect(
       openai.chat.completions.create({ model: 'small', messages: message('x'), temperature: 9 }),
     ).rejects.toMatchObject({ status: 400, code: 'invalid_request', param: 'temperature' });
@@ -144,22 +173,30 @@ describe('the OpenAI client', () => {
   it('does not retry what the engine already retried, and hears of every attempt', async () => {
     const retrying = clientFor(KEY, { maxRetries: 3 });
     const before = test.simulator.count;
-    const error = await retrying.chat.completions.create({ model: 'failing', messages: message('all fail') }).catch((e: unknown) => e);
+    const error = await retrying.chat.completions
+      .create({ model: 'failing', messages: message('all fail') })
+      .catch((e: unknown) => e);
     expect(error).toMatchObject({ status: 502, code: 'all_candidates_failed' });
     expect((error as APIError).message).toContain('sim/sim-down attempt 1 -> provider_unavailable');
     expect(test.simulator.count - before).toBe(2);
   });
 
   it("gets the provider's own refusal and rate limit as they are", async () => {
-    await expect(openai.chat.completions.create({ model: 'rejected', messages: message('x') })).rejects.toBeInstanceOf(BadRequestError);
-    const limited = await openai.chat.completions.create({ model: 'limited', messages: message('x') }).catch((e: unknown) => e);
+    await expect(openai.chat.completions.create({ model: 'rejected', messages: message('x') })).rejects.toBeInstanceOf(
+      BadRequestError,
+    );
+    const limited = await openai.chat.completions
+      .create({ model: 'limited', messages: message('x') })
+      .catch((e: unknown) => e);
     expect(limited).toBeInstanceOf(RateLimitError);
     expect((limited as RateLimitError).headers.get('retry-after-ms')).toBe('50000');
   });
 
   it('is limited per minute at the door, with a time to wait', async () => {
     const client = clientFor(LIMITED, { maxRetries: 0 });
-    const attempts = [1, 2, 3].map(() => client.chat.completions.create({ model: 'small', messages: message('limit') }));
+    const attempts = [1, 2, 3].map(() =>
+      client.chat.completions.create({ model: 'small', messages: message('limit') }),
+    );
     const results = await Promise.allSettled(attempts);
     expect(results.filter(({ status }) => status === 'fulfilled').length).toBeLessThanOrEqual(2);
     const refused = results.find((result) => result.status === 'rejected');
@@ -168,7 +205,9 @@ describe('the OpenAI client', () => {
   });
 
   it('fails over to another wire without noticing', async () => {
-    const { data, response } = await openai.chat.completions.create({ model: 'failover', messages: message('over') }).withResponse();
+    const { data, response } = await openai.chat.completions
+      .create({ model: 'failover', messages: message('over') })
+      .withResponse();
     expect(data.object).toBe('chat.completion');
     expect(response.headers.get('x-holdfast-attempts')).toBe('2');
     expect(response.headers.get('x-holdfast-provider')).toBe('claude');
@@ -186,7 +225,9 @@ describe('the OpenAI client', () => {
     await expect(pending).rejects.toBeInstanceOf(APIUserAbortError);
     await until('the provider connection is closed', () => seen()?.status === -1, 5_000);
     await until('the call is settled', async () => {
-      const { calls } = await test.get<{ calls: CallView[] }>('/api/v1/calls?limit=1', { authorization: `Bearer ${ADMIN}` });
+      const { calls } = await test.get<{ calls: CallView[] }>('/api/v1/calls?limit=1', {
+        authorization: `Bearer ${ADMIN}`,
+      });
       return calls[0]?.outcome === 'cancelled';
     });
   });

@@ -65,7 +65,7 @@ export async function startTestNode({ config, env = {} }: TestNodeOptions): Prom
       fetch(node.url + path, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
-        body: typeof body === 'string' || body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body),
+        body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body),
       }),
     async get<T>(path: string, headers = {}) {
       const response = await fetch(node.url + path, { headers });
@@ -86,7 +86,11 @@ function stringifyBigint(_key: string, value: unknown): unknown {
 }
 
 /** Polls until the condition holds; fails loudly when it never does. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 20_000,
+): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);

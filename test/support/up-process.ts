@@ -41,7 +41,16 @@ export async function createUpHome(config: string, env: Record<string, string> =
     home,
     url: `http://127.0.0.1:${port}`,
     async start() {
-      const args = [MAIN, 'up', '--port', String(port), '--temporal-port', String(temporalPort), '--ui-port', String(uiPort)];
+      const args = [
+        MAIN,
+        'up',
+        '--port',
+        String(port),
+        '--temporal-port',
+        String(temporalPort),
+        '--ui-port',
+        String(uiPort),
+      ];
       const child = spawn(process.execPath, args, {
         cwd: home,
         env: {

@@ -1,16 +1,25 @@
 /** `holdfast up`: starts everything, prints the addresses, and stays until it is told to stop. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { loadSettings } from '../../config/load.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import { startEmbedded, type EmbeddedHoldfast } from '../../gateway/embedded.ts';
 import { providerAdapters } from '../../providers/registry.ts';
+import { announceGateway, withdrawGateway } from '../gateway-file.ts';
 import { homeOf } from '../home.ts';
+import { nextSignal } from '../next-signal.ts';
 import type { CliContext } from '../program.ts';
+import { watchServer } from '../watch-server.ts';
 
 interface UpOptions {
   port?: number;
   temporalPort?: number;
   uiPort?: number;
 }
+
+/** Without its Temporal server no call can end: what has not closed by then never will. */
+const STOP_WITHOUT_SERVER_MS = 10_000;
 
 export function registerUp(program: Command, { env }: CliContext): void {
   program
@@ -26,7 +35,8 @@ export function registerUp(program: Command, { env }: CliContext): void {
 
 async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<void> {
   const loaded = loadSettings({ env, adapters: providerAdapters });
-  const settings = options.port === undefined ? loaded : { ...loaded, gateway: { ...loaded.gateway, port: options.port } };
+  const settings =
+    options.port === undefined ? loaded : { ...loaded, gateway: { ...loaded.gateway, port: options.port } };
   const home = homeOf(env);
   const stopSignal = nextSignal();
   const holdfast = await startEmbedded({
@@ -37,40 +47,62 @@ async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<void> {
     ...(options.uiPort !== undefined && { uiPort: options.uiPort }),
     onProgress: (line) => console.error(line),
   });
+  announceGateway(home, { url: holdfast.url, temporalUiUrl: holdfast.temporal.uiUrl });
   announce(holdfast, settings.origin, home);
-  const signal = await Promise.race([stopSignal, holdfast.running.then(() => null)]);
-  if (signal) console.error(`${signal}: letting calls in flight end (again to stop at once)`);
+  const server = watchServer(home);
+  try {
+    await Promise.race([
+      stopSignal.then((signal) => console.error(`${signal}: letting calls in flight end (again to stop at once)`)),
+      holdfast.running,
+      server.gone.then((pid) => {
+        throw serverGone(pid, home);
+      }),
+    ]);
+  } catch (error) {
+    await giveUp(error, holdfast, home);
+  } finally {
+    server.stop();
+  }
   void nextSignal().then(() => process.exit(130));
+  withdrawGateway(home);
   await holdfast.stop();
   console.error('stopped');
+}
+
+/** Stops what still can be stopped, and leaves: a supervisor starts it again, and the calls go on then. */
+async function giveUp(error: unknown, holdfast: EmbeddedHoldfast, home: string): Promise<never> {
+  console.error(HoldfastError.is(error) ? `${error.code}: ${error.message}` : error);
+  withdrawGateway(home);
+  const stopped = holdfast.stop().catch((failure: unknown) => console.error(failure));
+  await Promise.race([stopped, delay(STOP_WITHOUT_SERVER_MS)]);
+  process.exit(1);
+}
+
+function serverGone(pid: number, home: string): HoldfastError {
+  return new HoldfastError(
+    'engine_unavailable',
+    `The Temporal server (pid ${String(pid)}) has ended. ${join(home, 'temporal.log')} may say why. ` +
+      'Start `holdfast up` again: calls in flight go on.',
+  );
 }
 
 function announce(holdfast: EmbeddedHoldfast, origin: string, home: string): void {
   const { temporal } = holdfast;
   console.log(`gateway      ${holdfast.url}   (OpenAI: ${holdfast.url}/v1, Anthropic: ${holdfast.url})`);
-  console.log(`temporal     ${temporal.address}, namespace ${temporal.namespace}${temporal.reused ? ', taken over from an earlier run' : ''}`);
+  console.log(
+    `temporal     ${temporal.address}, namespace ${temporal.namespace}${temporal.reused ? ', taken over from an earlier run' : ''}`,
+  );
   if (temporal.uiUrl) console.log(`temporal ui  ${temporal.uiUrl}`);
   console.log(`config       ${origin}`);
   console.log(`home         ${home}`);
-  if (holdfast.simulated.length > 0) console.log(`simulated    ${holdfast.simulated.join(', ')}: no real provider is called for these`);
+  if (holdfast.simulated.length > 0)
+    console.log(`simulated    ${holdfast.simulated.join(', ')}: no real provider is called for these`);
   console.log('ready');
-}
-
-/** Resolves at the next SIGINT or SIGTERM, with its name. */
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    const listener = (signal: NodeJS.Signals) => {
-      process.removeListener('SIGINT', listener);
-      process.removeListener('SIGTERM', listener);
-      resolve(signal);
-    };
-    process.on('SIGINT', listener);
-    process.on('SIGTERM', listener);
-  });
 }
 
 export function parsePort(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('a port is a number from 0 to 65535');
   return port;
 }

@@ -1,4 +1,13 @@
-import type { Admission, AttemptOrder, AttemptOutcome, CallInput, CallResult, Candidate, CredentialChoice, Settlement } from './types.ts';
+import type {
+  Admission,
+  AttemptOrder,
+  AttemptOutcome,
+  CallInput,
+  CallResult,
+  Candidate,
+  CredentialChoice,
+  Settlement,
+} from './types.ts';
 
 /**
  * What a call needs from the world. `llmCall` binds these to Temporal activities and timers; a batch item binds them

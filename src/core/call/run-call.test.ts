@@ -78,7 +78,10 @@ function orThrow<T>(value: T | Error): Promise<T> {
 
 const answered = (attempt = 1): AttemptOutcome => ({ status: 'answered', attempt, answerRef: `p_answer_${attempt}` });
 
-function failed(code: ErrorRecord['code'], extra: Partial<Extract<AttemptOutcome, { status: 'failed' }>> & { retryAfterMs?: number } = {}): AttemptOutcome {
+function failed(
+  code: ErrorRecord['code'],
+  extra: Partial<Extract<AttemptOutcome, { status: 'failed' }>> & { retryAfterMs?: number } = {},
+): AttemptOutcome {
   const { retryAfterMs, ...rest } = extra;
   return {
     status: 'failed',
@@ -232,7 +235,10 @@ describe('a call', () => {
       ['the admission', () => world([], { admission: interrupted })],
       ['an attempt', () => world([interrupted])],
       ['a wait', () => world([failed('provider_unavailable')], { sleeping: interrupted })],
-      ['the credential selection', () => world([failed('provider_auth', { retryable: false })], { selected: interrupted })],
+      [
+        'the credential selection',
+        () => world([failed('provider_auth', { retryable: false })], { selected: interrupted }),
+      ],
     ] as const) {
       it(`settles as ${outcome} when interrupted (${reason}) in ${where}`, async () => {
         const { ports, settlements } = make();

@@ -31,7 +31,11 @@ function interruption({ reason }: CallInterruptedError): Omit<Settlement, 'callI
     : {
         outcome: 'timed_out',
         answerRef: null,
-        error: { code: 'provider_timeout', message: 'The call did not end within its total timeout.', source: 'gateway' },
+        error: {
+          code: 'provider_timeout',
+          message: 'The call did not end within its total timeout.',
+          source: 'gateway',
+        },
       };
 }
 

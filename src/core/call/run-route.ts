@@ -2,7 +2,15 @@
 import type { ErrorRecord } from '../errors.ts';
 import { retryWaitMs } from './backoff.ts';
 import type { CallPorts } from './ports.ts';
-import type { AttemptOutcome, AttemptSummary, CallInput, Candidate, CredentialChoice, RoutePlan, Settlement } from './types.ts';
+import type {
+  AttemptOutcome,
+  AttemptSummary,
+  CallInput,
+  Candidate,
+  CredentialChoice,
+  RoutePlan,
+  Settlement,
+} from './types.ts';
 
 type RouteEnd = Omit<Settlement, 'callId'>;
 type Failure = Extract<AttemptOutcome, { status: 'failed' }>;

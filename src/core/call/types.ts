@@ -131,4 +131,3 @@ export interface CallResult {
 
 /** `priced`: from the provider's own counts. `estimated`: from ours. `unpriced`: no price is known for some attempt. */
 export type Pricing = 'priced' | 'estimated' | 'unpriced';
-

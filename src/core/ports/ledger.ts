@@ -154,6 +154,8 @@ export interface RecordAnswerInput {
 export interface RecordFailureInput {
   lease: AttemptLease;
   failure: RecordedFailure;
+  /** The provider may have billed it: without a charge the attempt becomes `unknown` and keeps its hold. Default false. */
+  outcomeUnknown?: boolean;
   /** What the attempt cost all the same, such as a stream that broke off; null releases the whole hold. */
   charge: AttemptCharge | null;
   firstTokenAt: number | null;

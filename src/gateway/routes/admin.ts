@@ -16,7 +16,10 @@ const keyBody = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i),
   tenant: z.string().max(64).default('default'),
   models: z.array(z.string().max(256)).max(1000).nullable().default(null),
-  roles: z.array(z.enum(['caller', 'admin'])).min(1).default(['caller']),
+  roles: z
+    .array(z.enum(['caller', 'admin']))
+    .min(1)
+    .default(['caller']),
   expiresAt: z.iso.datetime().nullable().default(null),
 });
 const anyObject = z.looseObject({});
@@ -25,29 +28,52 @@ export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { adm
   const callerOf = (request: FastifyRequest) => authenticator.authenticate(presentedKey(request.headers));
   async function adminOf(request: FastifyRequest) {
     const caller = await callerOf(request);
-    if (!caller.roles.includes('admin')) throw new HoldfastError('permission_denied', 'This needs a key with the role admin.');
+    if (!caller.roles.includes('admin'))
+      throw new HoldfastError('permission_denied', 'This needs a key with the role admin.');
     return caller;
   }
 
-  app.get('/api/v1/budgets', { schema: { summary: 'Limits, holds and spending', response: { 200: anyObject } } }, async (request) => {
-    const caller = await callerOf(request);
-    return administration.budgets(caller.roles.includes('admin') ? null : caller);
-  });
-  app.get('/api/v1/providers', { schema: { summary: 'Configured providers and known kinds', response: { 200: anyObject } } }, async (request) => {
-    await callerOf(request);
-    return administration.providers();
-  });
-  app.get('/api/v1/models', { schema: { summary: 'Aliases and their targets', response: { 200: anyObject } } }, async (request) => {
-    await callerOf(request);
-    return administration.models();
-  });
-  app.get('/api/v1/keys', { schema: { summary: 'Virtual keys, without the keys', response: { 200: anyObject } } }, async (request) => {
-    await adminOf(request);
-    return administration.keys();
-  });
+  app.get(
+    '/api/v1/budgets',
+    { schema: { summary: 'Limits, holds and spending', response: { 200: anyObject } } },
+    async (request) => {
+      const caller = await callerOf(request);
+      return administration.budgets(caller.roles.includes('admin') ? null : caller);
+    },
+  );
+  app.get(
+    '/api/v1/providers',
+    { schema: { summary: 'Configured providers and known kinds', response: { 200: anyObject } } },
+    async (request) => {
+      await callerOf(request);
+      return administration.providers();
+    },
+  );
+  app.get(
+    '/api/v1/models',
+    { schema: { summary: 'Aliases and their targets', response: { 200: anyObject } } },
+    async (request) => {
+      await callerOf(request);
+      return administration.models();
+    },
+  );
+  app.get(
+    '/api/v1/keys',
+    { schema: { summary: 'Virtual keys, without the keys', response: { 200: anyObject } } },
+    async (request) => {
+      await adminOf(request);
+      return administration.keys();
+    },
+  );
   app.post(
     '/api/v1/keys',
-    { schema: { summary: 'Makes a virtual key; the answer is the only time it is shown', body: keyBody, response: { 201: anyObject } } },
+    {
+      schema: {
+        summary: 'Makes a virtual key; the answer is the only time it is shown',
+        body: keyBody,
+        response: { 201: anyObject },
+      },
+    },
     async (request, reply) => {
       const { key } = await adminOf(request);
       return reply.code(201).send(await administration.createKey(request.body, key ?? 'local'));
@@ -55,7 +81,13 @@ export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { adm
   );
   app.delete(
     '/api/v1/keys/:name',
-    { schema: { summary: 'Revokes a virtual key', params: z.object({ name: z.string().max(64) }), response: { 200: anyObject } } },
+    {
+      schema: {
+        summary: 'Revokes a virtual key',
+        params: z.object({ name: z.string().max(64) }),
+        response: { 200: anyObject },
+      },
+    },
     async (request) => {
       const { key } = await adminOf(request);
       return { entry: await administration.revokeKey(request.params.name, key ?? 'local') };

@@ -7,7 +7,7 @@ import type { CallView, Ledger } from '../../core/ports/ledger.ts';
 import type { DoorWire } from '../../core/ports/provider.ts';
 import type { Authenticator, Caller } from '../../governance/authenticate.ts';
 import type { CallService } from '../call-service.ts';
-import { presentedKey } from '../request-options.ts';
+import { presentedKey, readRequestOptions } from '../request-options.ts';
 import { callSchema } from './call-schema.ts';
 
 export interface CallsRouteDeps {
@@ -18,6 +18,13 @@ export interface CallsRouteDeps {
 }
 
 const MAX_WAIT_SECONDS = 60;
+/** The wires that a call may be started in, each with the kind of call it makes. */
+const kindOfWire = { 'openai-chat': 'chat', 'anthropic-messages': 'chat', 'openai-embeddings': 'embedding' } as const;
+const startBody = z.strictObject({
+  kind: z.enum(['chat', 'embedding']),
+  wire: z.enum(['openai-chat', 'anthropic-messages', 'openai-embeddings']).optional(),
+  request: z.looseObject({ model: z.string() }).describe('the body as the endpoint of that wire takes it'),
+});
 const byId = z.object({ id: z.string().max(255) });
 
 export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps, done) => {
@@ -49,6 +56,35 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
     },
   );
 
+  app.post(
+    '/api/v1/calls',
+    {
+      schema: {
+        summary: 'Starts a call and answers at once; the call goes on without its caller',
+        body: startBody,
+        response: { 202: z.object({ call: callSchema }) },
+      },
+    },
+    async (request, reply) => {
+      const { key, idempotencyKey, tags } = readRequestOptions(request.headers);
+      const caller = await deps.authenticator.authenticate(key);
+      // What is not followed need not be streamed.
+      const { stream: _stream, stream_options: _options, ...body } = request.body.request;
+      const started = await deps.calls.start({
+        caller,
+        ...chosenWire(request.body, deps.doorWires),
+        body,
+        idempotencyKey,
+        tags,
+      });
+      // Nobody follows it here: its messages need not be kept.
+      started.follow(AbortSignal.abort());
+      void reply.header('x-holdfast-call-id', started.callId);
+      if (!started.isNew) void reply.header('idempotent-replayed', 'true');
+      return reply.code(202).send({ call: await visibleCall(started.callId, caller) });
+    },
+  );
+
   app.get(
     '/api/v1/calls/:id',
     { schema: { summary: 'One call with its attempts', params: byId, response: { 200: callSchema } } },
@@ -72,7 +108,9 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       }
       if (call.state !== 'ended') return reply.code(202).send({ call });
       if (call.outcome !== 'succeeded') {
-        throw call.error ? HoldfastError.from(call.error) : new HoldfastError('engine_unavailable', 'The call has no outcome.');
+        throw call.error
+          ? HoldfastError.from(call.error)
+          : new HoldfastError('engine_unavailable', 'The call has no outcome.');
       }
       const [stored, asked] = await Promise.all([deps.calls.answerOf(call), deps.calls.requestOf(call)]);
       const door = asked && deps.doorWires[asked.wire];
@@ -82,7 +120,13 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
 
   app.post(
     '/api/v1/calls/:id/cancel',
-    { schema: { summary: 'Cancels a call; one that has ended stays as it is', params: byId, response: { 202: callSchema } } },
+    {
+      schema: {
+        summary: 'Cancels a call; one that has ended stays as it is',
+        params: byId,
+        response: { 202: callSchema },
+      },
+    },
     async (request, reply) => {
       const call = await visibleCall(request.params.id, await callerOf(request));
       await deps.calls.cancel(call.id);
@@ -92,7 +136,12 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
   done();
 };
 
-async function waitAtMost(deps: CallsRouteDeps, call: CallView, ms: number, request: FastifyRequest): Promise<CallView> {
+async function waitAtMost(
+  deps: CallsRouteDeps,
+  call: CallView,
+  ms: number,
+  request: FastifyRequest,
+): Promise<CallView> {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), ms);
   const onClose = () => controller.abort();
@@ -106,6 +155,15 @@ async function waitAtMost(deps: CallsRouteDeps, call: CallView, ms: number, requ
     clearTimeout(timer);
     request.raw.socket.removeListener('close', onClose);
   }
+}
+
+function chosenWire({ kind, wire: named }: z.output<typeof startBody>, doors: CallsRouteDeps['doorWires']) {
+  const wire = named ?? (kind === 'chat' ? 'openai-chat' : 'openai-embeddings');
+  const door = doors[wire];
+  if (!door || kindOfWire[wire] !== kind) {
+    throw new HoldfastError('invalid_request', `The wire ${wire} does not make calls of the kind ${kind}.`, { param: 'wire' });
+  }
+  return { kind, door };
 }
 
 function isAdmin(caller: Caller): boolean {

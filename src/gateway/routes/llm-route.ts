@@ -91,7 +91,10 @@ export function answerHeaders(
   elapsedMs: number,
 ): Record<string, string> {
   const last = call.attempts.at(-1);
-  const inProvider = call.attempts.reduce((sum, { startedAt, endedAt }) => sum + (endedAt ? Date.parse(endedAt) - Date.parse(startedAt) : 0), 0);
+  const inProvider = call.attempts.reduce(
+    (sum, { startedAt, endedAt }) => sum + (endedAt ? Date.parse(endedAt) - Date.parse(startedAt) : 0),
+    0,
+  );
   return {
     'x-holdfast-provider': last?.provider ?? '',
     'x-holdfast-model': headerText(last?.model ?? ''),
@@ -110,7 +113,6 @@ export function answerHeaders(
 export function lostError(): ErrorRecord {
   return { code: 'engine_unavailable', message: 'The call ended without an outcome.', source: 'gateway' };
 }
-
 
 /** Text as a header may carry it. */
 function headerText(text: string): string {

@@ -30,7 +30,8 @@ export const modelsRoutes: FastifyPluginCallback<ModelsRouteDeps> = (app, { admi
   });
   app.get<{ Params: { '*': string } }>('/v1/models/*', { schema: { summary: 'One model' } }, async (request) => {
     const name = request.params['*'];
-    if (!(await namesFor(request)).includes(name)) throw new HoldfastError('not_found', 'There is no such model for this key.');
+    if (!(await namesFor(request)).includes(name))
+      throw new HoldfastError('not_found', 'There is no such model for this key.');
     return describe(name, request);
   });
   done();

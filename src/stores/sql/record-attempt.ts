@@ -120,8 +120,8 @@ function repeated(answerRef: string): WriteResult & { answerRef: string } {
 }
 
 /** The provider may have billed it and nothing says how much: the hold must stand until that is known. */
-function staysUnknown({ failure, charge }: RecordFailureInput): boolean {
-  return failure.error.code === 'outcome_unknown' && charge === null;
+function staysUnknown({ failure, charge, outcomeUnknown = false }: RecordFailureInput): boolean {
+  return (outcomeUnknown || failure.error.code === 'outcome_unknown') && charge === null;
 }
 
 function reportOf(

@@ -10,19 +10,27 @@ export interface TestServer extends EmbeddedServer {
   home: string;
   port: number;
   uiPort: number;
+  /** Starts the server again, on the same ports and database, after a test has killed it. */
+  restart: () => Promise<void>;
 }
 
 /** A real Temporal server on free ports with a database of its own. `stop()` removes everything. */
 export async function startTestServer({ flags }: { flags?: readonly string[] } = {}): Promise<TestServer> {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-test-server-'));
   const [port = 0, uiPort = 0] = await freePorts(2);
-  const server = await startEmbeddedServer({ home, port, uiPort, binary: await testServerBinary(), flags });
-  const forget = killWithUs(server.pid);
+  const start = async () => startEmbeddedServer({ home, port, uiPort, binary: await testServerBinary(), flags });
+  let server = await start();
+  let forget = killWithUs(server.pid);
   return {
     ...server,
     home,
     port,
     uiPort,
+    restart: async () => {
+      forget();
+      server = await start();
+      forget = killWithUs(server.pid);
+    },
     stop: async () => {
       await server.stop();
       forget();

@@ -1,0 +1,18 @@
+/** Tables for people: columns as wide as their widest cell, headings in small print. */
+import { styleText } from 'node:util';
+
+const GAP = '  ';
+
+/** Lines of a table. With no rows, the one line `(none)`. */
+export function tableLines(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return ['(none)'];
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const line = (cells: readonly string[]) =>
+    widths
+      .map((width, column) => (cells[column] ?? '').padEnd(width))
+      .join(GAP)
+      .trimEnd();
+  return [styleText('dim', line(headings)), ...rows.map(line)];
+}

@@ -1,0 +1,29 @@
+/** OpenAI's wire as the doors speak it: `/v1/chat/completions` and `/v1/embeddings`. */
+import { HoldfastError } from '../../core/errors.ts';
+import type { DoorWire } from '../../core/ports/provider.ts';
+import { encodeOpenAiAnswer } from './encode-answer.ts';
+import { parseChatRequest } from './parse-chat-request.ts';
+import { parseEmbeddingsRequest } from './parse-embeddings-request.ts';
+import { createOpenAiStreamEncoder } from './stream-encoder.ts';
+
+export const openaiChatDoor: DoorWire = {
+  wire: 'openai-chat',
+  parseRequest: parseChatRequest,
+  toCanonical: (request) => ({ request: request.body, warnings: [] }),
+  encodeAnswer: encodeOpenAiAnswer,
+  createStreamEncoder: createOpenAiStreamEncoder,
+};
+
+/** The canonical form of an embeddings request is that request; its answers stand on no other wire. */
+export const openaiEmbeddingsDoor: DoorWire = {
+  wire: 'openai-embeddings',
+  parseRequest: parseEmbeddingsRequest,
+  toCanonical: (request) => ({ request: request.body, warnings: [] }),
+  encodeAnswer(answer) {
+    if (answer.wire === 'openai-embeddings') return answer.body;
+    throw new HoldfastError('invalid_request', `An answer of kind ${answer.wire} holds no embeddings.`);
+  },
+  createStreamEncoder() {
+    throw new HoldfastError('invalid_request', 'Embeddings cannot be streamed.', { param: 'stream' });
+  },
+};

@@ -1,0 +1,138 @@
+/**
+ * Every way a call can end, each brought about on a whole node. The workflow tests look at what happened; the replay
+ * corpus is recorded from the same runs.
+ */
+import type { WorkflowHandle } from '@temporalio/client';
+import type { CallInput } from '../../src/core/call/types.ts';
+import { TASK_QUEUE } from '../../src/core/names.ts';
+import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
+import { newCallId } from '../../src/ledger/call-id.ts';
+import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
+
+export const KEYS = { app: `hk_${'a'.repeat(43)}`, narrow: `hk_${'n'.repeat(43)}`, poor: `hk_${'p'.repeat(43)}` };
+
+const CONFIG = `
+providers:${SIM_PROVIDER}
+  other: { kind: anthropic, baseUrl: SIM, apiKey: env:OTHER_KEY, allowPrivateAddress: true }
+models:
+  small: { targets: [{ provider: sim, model: sim-small }] }
+  busy: { targets: [{ provider: sim, model: sim-busy }] }
+  patient: { targets: [{ provider: sim, model: sim-small+status=429+times=1+retryAfter=60000 }, { provider: sim, model: sim-small }] }
+  failover: { targets: [{ provider: sim, model: sim-down }, { provider: other, model: sim-small }], retries: { maxAttempts: 1 } }
+  failing: { targets: [{ provider: sim, model: sim-down }, { provider: other, model: sim-down }], retries: { maxAttempts: 2, initialBackoffMs: 10 } }
+  rejected: { targets: [{ provider: sim, model: sim-small+status=400 }] }
+  late: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { totalMs: 600 } }
+  hanging: { targets: [{ provider: sim, model: sim-small+delay=30000 }, { provider: other, model: sim-small }], timeouts: { firstTokenMs: 300 }, retries: { maxAttempts: 1 } }
+  strict: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { firstTokenMs: 300 }, onUnknown: fail }
+  slow: { targets: [{ provider: sim, model: sim-small+delay=30000 }] }
+  cut: { targets: [{ provider: sim, model: sim-paced+cut=5 }] }
+tenants:
+  poor: { budgets: [{ limitUsd: "0.000000001", period: day, hard: true }] }
+keys:
+  - { name: app, hash: "${hashVirtualKey(KEYS.app)}", roles: [caller, admin] }
+  - { name: narrow, hash: "${hashVirtualKey(KEYS.narrow)}", models: [busy] }
+  - { name: poor, tenant: poor, hash: "${hashVirtualKey(KEYS.poor)}" }
+`;
+
+export const startScenarioNode = (): Promise<TestNode> =>
+  startTestNode({ config: CONFIG, env: { OTHER_KEY: 'sk-ant-other-key' } });
+
+export interface Scenario {
+  /** Also the file name in the replay corpus. */
+  name: string;
+  /** Brings the call about and resolves with its id once it has ended. */
+  run(test: TestNode): Promise<string>;
+}
+
+const REQUEST = { messages: [{ role: 'user', content: 'a scenario' }], max_tokens: 50 };
+
+async function throughDoor(
+  test: TestNode,
+  model: string,
+  options: { key?: string; stream?: boolean } = {},
+): Promise<string> {
+  const response = await test.post(
+    '/v1/chat/completions',
+    { ...REQUEST, model, stream: options.stream ?? false },
+    { authorization: `Bearer ${options.key ?? KEYS.app}` },
+  );
+  await response.text();
+  const callId = response.headers.get('x-holdfast-call-id');
+  if (callId === null) throw new Error(`no call was started: ${response.status}`);
+  return callId;
+}
+
+/** A call as a trusted Temporal caller starts it, with the request inline. */
+export async function startInline(
+  test: TestNode,
+  model: string,
+  options: { startDelay?: string; content?: string } = {},
+): Promise<WorkflowHandle> {
+  const callId = newCallId();
+  const input: CallInput = {
+    callId,
+    kind: 'chat',
+    model,
+    principal: { tenant: 'default', key: null, models: null },
+    requestRef: null,
+    inline: {
+      wire: 'openai-chat',
+      stream: false,
+      body: { model, max_tokens: 50, messages: [{ role: 'user', content: options.content ?? 'inline' }] },
+    },
+  };
+  return test.client.workflow.start('llmCall', {
+    workflowId: callId,
+    taskQueue: TASK_QUEUE,
+    args: [input],
+    ...(options.startDelay !== undefined && { startDelay: options.startDelay as '1s' }),
+  });
+}
+
+async function cancelled(test: TestNode, handle: WorkflowHandle, when: () => Promise<void>): Promise<string> {
+  await when();
+  await handle.cancel();
+  await handle.result();
+  return handle.workflowId;
+}
+
+export const scenarios: readonly Scenario[] = [
+  { name: 'succeeded', run: (test) => throughDoor(test, 'small') },
+  { name: 'succeeded-streamed', run: (test) => throughDoor(test, 'small', { stream: true }) },
+  {
+    name: 'succeeded-inline',
+    run: async (test) => {
+      const handle = await startInline(test, 'small');
+      await handle.result();
+      return handle.workflowId;
+    },
+  },
+  { name: 'retried-after-429', run: (test) => throughDoor(test, 'busy') },
+  { name: 'retry-after-beyond-cap', run: (test) => throughDoor(test, 'patient') },
+  { name: 'failed-over', run: (test) => throughDoor(test, 'failover') },
+  { name: 'all-failed', run: (test) => throughDoor(test, 'failing') },
+  { name: 'rejected', run: (test) => throughDoor(test, 'rejected') },
+  { name: 'denied-by-policy', run: (test) => throughDoor(test, 'small', { key: KEYS.narrow }) },
+  { name: 'denied-by-budget', run: (test) => throughDoor(test, 'small', { key: KEYS.poor }) },
+  { name: 'deadline', run: (test) => throughDoor(test, 'late') },
+  { name: 'provider-hangs', run: (test) => throughDoor(test, 'hanging') },
+  { name: 'outcome-unknown', run: (test) => throughDoor(test, 'strict') },
+  { name: 'stream-cut', run: (test) => throughDoor(test, 'cut', { stream: true }) },
+  {
+    name: 'cancelled-before',
+    run: async (test) =>
+      cancelled(test, await startInline(test, 'small', { startDelay: '1s' }), () => Promise.resolve()),
+  },
+  {
+    name: 'cancelled-during',
+    run: async (test) => {
+      const content = `cancel during ${newCallId()}`;
+      const handle = await startInline(test, 'slow', { content });
+      return cancelled(test, handle, () =>
+        until('the provider has it', () =>
+          test.simulator.seen.some(({ body }) => JSON.stringify(body).includes(content)),
+        ),
+      );
+    },
+  },
+];
