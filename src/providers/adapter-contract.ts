@@ -186,7 +186,11 @@ function checkOrder(events: readonly ChatEvent[], chat: ChatAnswer): void {
   expect(events[0]).toEqual({ type: 'start', id: chat.id, model: chat.model, created: chat.created });
   expect(events.filter(({ type }) => type === 'start')).toHaveLength(1);
   expect(events.filter(({ type }) => type === 'finish')).toHaveLength(1);
-  expect(events.findLast(({ type }) => type === 'usage')).toMatchObject({ usage: chat.usage });
+  const isUsage = ({ type }: ChatEvent): boolean => type === 'usage';
+  expect(events.findIndex(isUsage), 'counts before the end are not final').toBeGreaterThan(
+    events.findIndex(({ type }) => type === 'finish'),
+  );
+  expect(events.findLast(isUsage)).toMatchObject({ usage: chat.usage });
   const started = new Set<number>();
   for (const event of events) {
     if (event.type === 'tool-call-start') {

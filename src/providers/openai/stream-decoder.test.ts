@@ -84,6 +84,21 @@ describe('tool calls of servers that differ', () => {
   });
 });
 
+test('a finish reason that comes again is told once, and the first one stands', () => {
+  const { events, answer } = run([chunk({ content: 'a' }, 'length'), chunk({}, 'stop')]);
+  expect(events.filter(({ type }) => type === 'finish')).toHaveLength(1);
+  expect(answer.chat?.finishReason).toBe('length');
+});
+
+test("Google's signature of a call is told with its start and kept in the answer", () => {
+  const extra_content = { google: { thought_signature: 'S' } };
+  const { events, answer } = run([
+    toolChunk({ index: 0, id: 'x', function: { name: 'f', arguments: '{}' }, extra_content }),
+  ]);
+  expect(events).toContainEqual({ type: 'tool-call-start', choice: 0, index: 0, id: 'x', name: 'f', signature: 'S' });
+  expect(answer.body.choices).toMatchObject([{ message: { tool_calls: [{ id: 'x', extra_content }] } }]);
+});
+
 test('several choices are kept apart and in order', () => {
   const { events, answer } = run([
     chunk({ role: 'assistant', content: 'B' }, null, 1),
