@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    reporters: ['default', './test/support/summary-reporter.ts'],
     // Real servers start inside these tests; on two shared cores a start may take long.
     testTimeout: 60_000,
     hookTimeout: 120_000,
@@ -13,7 +15,13 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],
-      exclude: ['src/**/*.test.ts', 'src/**/*-contract.ts', 'src/**/*-child.ts', 'src/**/types.ts', 'src/core/ports/**'],
+      exclude: [
+        'src/**/*.test.ts',
+        'src/**/*-contract.ts',
+        'src/**/*-child.ts',
+        'src/**/types.ts',
+        'src/core/ports/**',
+      ],
       reporter: ['text-summary', 'json-summary'],
       thresholds: { lines: 85 },
     },

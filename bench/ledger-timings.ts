@@ -1,14 +1,14 @@
 /**
- * Test support: what the ledger's transactions cost on this machine. `node src/stores/ledger-timings.ts [CALLS] [FOLDER]`.
+ * What the ledger's transactions cost on this machine. `node bench/ledger-timings.ts [CALLS] [FOLDER]`.
  * One caller first (each transaction waits for the disk alone), then 64 callers (they share commits).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Ledger } from '../core/ports/ledger.ts';
-import { DAY_MS, acceptInput, allowed, answerOf, budget, openInput, success } from './contract/fixture.ts';
-import { openSqliteLedger } from './sqlite/open-sqlite-ledger.ts';
+import type { Ledger } from '../src/core/ports/ledger.ts';
+import { DAY_MS, acceptInput, allowed, answerOf, budget, openInput, success } from '../src/stores/contract/fixture.ts';
+import { openSqliteLedger } from '../src/stores/sqlite/open-sqlite-ledger.ts';
 
 const CALLERS = 64;
 const TRANSACTIONS_A_CALL = 5;

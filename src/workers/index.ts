@@ -1,0 +1,4 @@
+/** `holdfast/worker`: the Temporal workers without a door. */
+export { createDomain, type Domain, type DomainOptions } from './domain.ts';
+export { startEngineWorkers, type EngineWorkers, type EngineWorkersOptions } from './engine-workers.ts';
+export { workflowBundle } from './bundle.ts';

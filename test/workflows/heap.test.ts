@@ -1,0 +1,95 @@
+/** A cached workflow costs tens of kilobytes; one library in the sandbox would make it hundreds. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Client } from '@temporalio/client';
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import type { CallSteps, ProviderActivities } from '../../src/activities/types.ts';
+import type { CallInput } from '../../src/core/call/types.ts';
+import { TASK_QUEUE } from '../../src/core/names.ts';
+import { connectNative } from '../../src/temporal/connection.ts';
+import { workflowBundle } from '../../src/workers/bundle.ts';
+import { startTestServer, type TestServer } from '../support/temporal/dev-server.ts';
+import { until } from '../support/test-node.ts';
+
+const WORKFLOWS = 300;
+const MAX_BYTES_EACH = 256 * 1024;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+function heapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+let server: TestServer;
+let connection: NativeConnection;
+beforeAll(async () => {
+  server = await startTestServer();
+  connection = await connectNative({ address: server.address });
+});
+afterAll(async () => {
+  await connection.close();
+  await server.stop();
+});
+
+it(`keeps a cached call under ${MAX_BYTES_EACH / 1024} KB of memory`, async () => {
+  let waiting = 0;
+  const released = Promise.withResolvers<void>();
+  const activities: CallSteps & ProviderActivities = {
+    admit: () =>
+      Promise.resolve({
+        allowed: true,
+        plan: {
+          decisionId: 'dec_1',
+          requestRef: 'p_1',
+          candidates: [{ provider: 'sim', model: 'm', worstCaseNanoUsd: null }],
+          first: { credential: null },
+          retries: { maxAttempts: 1, initialBackoffMs: 1, maxBackoffMs: 1, maxRetryAfterMs: 1 },
+          timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 600_000 },
+          onUnknown: 'recover',
+        },
+      }),
+    selectCredential: () => Promise.resolve({ credential: null }),
+    async executeProvider() {
+      waiting += 1;
+      await released.promise;
+      return { status: 'answered', attempt: 1, answerRef: 'p_2' };
+    },
+    settle: (settlement) =>
+      Promise.resolve({ ...settlement, provider: null, model: null, attempts: 1, costNanoUsd: '0', pricing: 'priced' }),
+  };
+  const worker = await Worker.create({
+    connection,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: await workflowBundle(),
+    activities,
+    maxCachedWorkflows: WORKFLOWS * 2,
+    maxConcurrentActivityTaskExecutions: WORKFLOWS * 2,
+    // Runs the sandbox in this thread, whose heap can be measured.
+    debugMode: true,
+  });
+  const client = new Client({ connection });
+  await worker.runUntil(async () => {
+    const start = (index: number) => {
+      const input: CallInput = {
+        callId: `heap-${index}`,
+        kind: 'chat',
+        model: 'm',
+        principal: { tenant: 'default', key: null, models: null },
+        requestRef: 'p_1',
+      };
+      return client.workflow.start('llmCall', { workflowId: input.callId, taskQueue: TASK_QUEUE, args: [input] });
+    };
+    const first = await Promise.all(Array.from({ length: 20 }, (_, index) => start(index)));
+    await until('the first are cached', () => waiting === 20);
+    const before = heapBytes();
+    const rest = await Promise.all(Array.from({ length: WORKFLOWS }, (_, index) => start(100 + index)));
+    await until('all are cached', () => waiting === 20 + WORKFLOWS);
+    const each = (heapBytes() - before) / WORKFLOWS;
+    released.resolve();
+    await Promise.all([...first, ...rest].map((handle) => handle.result()));
+    expect(each).toBeLessThan(MAX_BYTES_EACH);
+  });
+});
