@@ -1,22 +1,23 @@
 /** The local steps of a call. Each is idempotent by call id: after a crash the engine runs all steps of its task again. */
-import { decideAdmission, credentialOf, type AdmissionDeps } from '../governance/admission.ts';
+import { credentialOf } from '../governance/admission.ts';
 import type { CallInput, CallResult } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { parseNanoUsd } from '../core/money.ts';
-import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
-import type { BudgetSettings } from '../core/settings.ts';
+import type { Settings } from '../core/settings.ts';
 import { typedFailures } from './typed-failures.ts';
 import type { CallSteps } from './types.ts';
 
-export interface CallStepDeps extends AdmissionDeps {
+export interface CallStepDeps {
+  settings: Pick<Settings, 'providers'>;
+  decide(input: CallInput, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
   ledger: Ledger;
   payloads: PayloadStore;
   bus: StreamBus;
   doorWire(request: CallRequest): DoorWire;
-  budgetsOf(tenant: string, key: string | null): readonly BudgetSettings[];
   /** Inspects content that came without a door. @throws HoldfastError `content_blocked`. */
   inspect(request: CallRequest): CallRequest;
   payloadTtlMs: number;
@@ -38,16 +39,8 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       if (stored) return stored;
       const input = await withRow(started);
       const request = await loadRequest(deps.payloads, input);
-      const budgets = deps.budgetsOf(input.principal.tenant, input.principal.key);
       const { request: canonical } = deps.doorWire(request).toCanonical(request);
-      const admission = await decideAdmission(deps, { input, canonical, budgets, requestRef: input.requestRef ?? '' });
-      const worst = admission.allowed ? admission.plan.candidates[0]?.worstCaseNanoUsd : null;
-      return deps.ledger.admit({
-        callId: input.callId,
-        admission,
-        worstCaseNanoUsd: worst == null ? null : parseNanoUsd(worst),
-        budgets,
-      });
+      return deps.ledger.admit({ callId: input.callId, ...withRef(await deps.decide(input, canonical), input) });
     },
     selectCredential(_callId, candidate) {
       return Promise.resolve({ credential: credentialOf(deps.settings, candidate) });
@@ -61,6 +54,12 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       return resultOf(call);
     },
   });
+}
+
+function withRef(decision: Omit<AdmitInput, 'callId'>, { requestRef }: CallInput): Omit<AdmitInput, 'callId'> {
+  const { admission } = decision;
+  if (!admission.allowed) return decision;
+  return { ...decision, admission: { ...admission, plan: { ...admission.plan, requestRef: requestRef ?? '' } } };
 }
 
 async function loadRequest(payloads: PayloadStore, input: CallInput): Promise<CallRequest> {

@@ -1,6 +1,7 @@
 /** What the CLI and the administration routes both do: the same answers whether asked over HTTP or on the same machine. */
+import { z } from 'zod';
 import { HoldfastError } from '../core/errors.ts';
-import type { BudgetStatus, Ledger, VirtualKey } from '../core/ports/ledger.ts';
+import type { AuditEntry, BudgetStatus, Ledger, VirtualKey } from '../core/ports/ledger.ts';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { Settings } from '../core/settings.ts';
 import { generateVirtualKey, hashVirtualKey } from '../ledger/virtual-key.ts';
@@ -8,13 +9,17 @@ import { generateVirtualKey, hashVirtualKey } from '../ledger/virtual-key.ts';
 /** A key as lists show it. Keys of the configuration file are read-only. */
 export type ListedKey = VirtualKey & { source: 'configuration' | 'ledger' };
 
-export interface NewKey {
-  name: string;
-  tenant: string;
-  models: string[] | null;
-  roles: string[];
-  expiresAt: string | null;
-}
+export const newKeySchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'use letters, digits, dot, dash, underscore; at most 64'),
+  tenant: z.string().max(64).default('default'),
+  models: z.array(z.string().max(256)).max(1000).nullable().default(null),
+  roles: z
+    .array(z.enum(['caller', 'admin']))
+    .min(1)
+    .default(['caller']),
+  expiresAt: z.iso.datetime({ error: 'use a time such as 2027-01-31T00:00:00Z' }).nullable().default(null),
+});
+export type NewKey = z.output<typeof newKeySchema>;
 
 export interface ConfiguredProvider {
   name: string;
@@ -31,11 +36,21 @@ export interface Administration {
   /** @throws HoldfastError `invalid_request` when the name is taken or the tenant does not exist. */
   createKey(key: NewKey, actor: string): Promise<{ key: string; entry: VirtualKey }>;
   revokeKey(name: string, actor: string): Promise<VirtualKey>;
+  /** Entries after this sequence number, oldest first. */
+  audit(afterSeq: number, limit: number): Promise<{ entries: AuditEntry[] }>;
+  /** `brokenAt` is the first entry that does not fit into the hash chain, or null. */
+  verifyAudit(): Promise<{ entries: number; brokenAt: number | null }>;
 }
+
+/** The part of the ledger that administration touches. */
+export type AdministrationLedger = Pick<
+  Ledger,
+  'budgetStatus' | 'createKey' | 'listKeys' | 'revokeKey' | 'appendAudit' | 'listAudit' | 'verifyAudit'
+>;
 
 export interface AdministrationDeps {
   settings: Settings;
-  ledger: Ledger;
+  ledger: AdministrationLedger;
   adapters: ReadonlyMap<string, ProviderAdapter>;
 }
 
@@ -113,5 +128,9 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
       await ledger.appendAudit({ actor, action: 'key.revoke', subject: name, details: {} });
       return entry;
     },
+    async audit(afterSeq, limit) {
+      return { entries: await ledger.listAudit(afterSeq, limit) };
+    },
+    verifyAudit: () => ledger.verifyAudit(),
   };
 }

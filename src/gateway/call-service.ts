@@ -2,11 +2,12 @@
  * Calls as the doors start and follow them: admission at the door, one ledger transaction, then the workflow. After
  * `start` returned a call id the call is answered whatever happens to this process.
  */
-import type { CallInput, CallKind } from '../core/call/types.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Admission, CallInput, CallKind } from '../core/call/types.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
-import { HoldfastError } from '../core/errors.ts';
+import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
@@ -25,8 +26,8 @@ export interface CallServiceDeps {
   scopesOf(caller: Caller): readonly LimitedScope[];
   /** Blocks or redacts. @throws HoldfastError `content_blocked`. */
   inspect(request: CallRequest): CallRequest;
-  /** @throws HoldfastError `not_found`, `capability_missing`. */
-  checkServable(model: string, canonical: JsonObject): void;
+  /** Governance: whether the call may go ahead and along which route, with what it may cost at first. */
+  decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
   estimateTokens(canonical: JsonObject): number;
   hashBody(tenant: string, body: JsonObject): string;
   newCallId(): string;
@@ -40,6 +41,8 @@ export interface StartCall {
   kind: CallKind;
   door: DoorWire;
   body: unknown;
+  /** Those of the request: some wires read options from them. */
+  headers: IncomingHttpHeaders;
   idempotencyKey: string | null;
   tags: Record<string, string>;
 }
@@ -66,23 +69,37 @@ export interface CallService {
   onCallEnd(call: CallView): void;
 }
 
+/** What is wrong with the request whoever sends it starts nothing; a denial of this caller is a call that ends denied. */
+const UNSERVABLE: ReadonlySet<ErrorCode> = new Set([
+  'invalid_request',
+  'not_found',
+  'capability_missing',
+  'context_too_long',
+]);
+
+function refuseUnservable(admission: Admission): void {
+  if (!admission.allowed && UNSERVABLE.has(admission.error.code)) throw HoldfastError.from(admission.error);
+}
+
 export function createCallService(deps: CallServiceDeps): CallService {
   const releases = new Map<string, () => void>();
 
-  async function start({ caller, kind, door, body, idempotencyKey, tags }: StartCall): Promise<StartedCall> {
-    const parsed = door.parseRequest(body);
-    const request = deps.inspect(parsed);
+  async function start({ caller, kind, door, body, headers, idempotencyKey, tags }: StartCall): Promise<StartedCall> {
+    const request = deps.inspect(door.parseRequest(body, headers));
     const { request: canonical } = door.toCanonical(request);
-    const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
-    deps.checkServable(model, canonical);
     const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
     let started: StartedCall | null = null;
     try {
       const { tenant, key, models } = caller;
+      const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
+      const call = { kind, model, principal: { tenant, key, models }, tags };
+      const decision = await deps.decide(call, canonical);
+      refuseUnservable(decision.admission);
       const accepted = await deps.ledger.accept({
         callIdFor: (generation) =>
           idempotencyKey === null ? deps.newCallId() : deps.deriveCallId(tenant, idempotencyKey, generation),
-        call: { kind, model, principal: { tenant, key, models }, tags },
+        call,
+        admission: decision,
         requestBytes: Buffer.from(JSON.stringify(request)),
         idempotency:
           idempotencyKey === null

@@ -16,7 +16,6 @@ import { createCallService } from './call-service.ts';
 import { createEndWatch } from './end-watch.ts';
 import { createGateway } from './server.ts';
 import { createAuthenticator } from '../governance/authenticate.ts';
-import { checkServable } from '../governance/admission.ts';
 import { createRateLimiter, type LimitedScope } from '../governance/rate-limiter.ts';
 import { maxInputTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
@@ -95,7 +94,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     limiter: createRateLimiter(),
     scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
     inspect: domain.inspect,
-    checkServable: (model, canonical) => checkServable(domain.admission, model, canonical),
+    decide: domain.decide,
     estimateTokens: (canonical) => Math.ceil(maxInputTokens(canonical) / BYTES_PER_TOKEN),
     hashBody: domain.hashBody,
     newCallId,
@@ -131,7 +130,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   });
   const url = await listen(app, settings.gateway);
   // Calls that were accepted but not started when the last process died go on at once, not at the next sweep.
-  await sweep(sweepDeps);
+  await sweep({ ...sweepDeps, graceMs: 0 });
   await startMaintenance(client, options.sweepEveryMs ?? DEFAULT_SWEEP_MS);
   return {
     url,

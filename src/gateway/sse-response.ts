@@ -25,7 +25,12 @@ export function openSse(response: ServerResponse, headers: Readonly<Record<strin
     async write(events) {
       if (events.length === 0 || response.destroyed) return;
       if (response.write(events.map(formatSse).join(''))) return;
-      await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      // One wait at a time, and its listeners go with it.
+      const settled = new AbortController();
+      const options = { signal: settled.signal };
+      await Promise.race([once(response, 'drain', options), once(response, 'close', options)]).finally(() =>
+        settled.abort(),
+      );
     },
     end() {
       response.end();

@@ -21,12 +21,14 @@ export interface AdmissionDeps {
 
 export interface AdmissionRequest {
   input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>;
-  requestRef: string;
   canonical: JsonObject;
   budgets: readonly BudgetSettings[];
 }
 
-/** Decides. A denial is a result; what it names goes to the caller. Budgets' room is the ledger's to check. */
+/**
+ * Decides. A denial is a result; what it names goes to the caller. Budgets' room is the ledger's to check, and the
+ * plan's `requestRef` the ledger's to fill in.
+ */
 export async function decideAdmission(deps: AdmissionDeps, request: AdmissionRequest): Promise<Admission> {
   const decisionId = deps.newDecisionId();
   const { principal, kind, model, tags = {} } = request.input;
@@ -38,23 +40,18 @@ export async function decideAdmission(deps: AdmissionDeps, request: AdmissionReq
     );
   }
   try {
-    return { allowed: true, plan: planRoute(deps, request, decisionId) };
+    return { allowed: true, plan: { ...planRoute(deps, request, decisionId), requestRef: '' } };
   } catch (error) {
     if (HoldfastError.is(error)) return deny(decisionId, error);
     throw error;
   }
 }
 
-/** What is wrong with the request whoever sends it: unknown model, missing capability, prompt too long. Throws it. */
-export function checkServable(deps: AdmissionDeps, model: string, canonical: JsonObject): void {
-  ableTargets(deps, routeOf(deps.settings, model), canonical);
-}
-
 function planRoute(
   deps: AdmissionDeps,
-  { input, canonical, requestRef, budgets }: AdmissionRequest,
+  { input, canonical, budgets }: AdmissionRequest,
   decisionId: string,
-): RoutePlan {
+): Omit<RoutePlan, 'requestRef'> {
   const route = routeOf(deps.settings, input.model);
   const able = ableTargets(deps, route, canonical);
   const inputTokens = maxInputTokens(canonical);
@@ -77,7 +74,6 @@ function planRoute(
   }
   return {
     decisionId,
-    requestRef,
     candidates: bounded,
     first: { credential: credentialOf(deps.settings, first) },
     retries: route.retries,

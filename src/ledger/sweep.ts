@@ -13,6 +13,8 @@ export interface SweepDeps {
   };
   now(): number;
   callRetentionMs: number;
+  /** A door that is alive starts its call within this; only older ones are looked at. Default 10 s. */
+  graceMs?: number;
 }
 
 export interface SweepReport {
@@ -22,7 +24,6 @@ export interface SweepReport {
   pruned: number;
 }
 
-/** A door that is alive starts its call within this; only older ones are looked at. */
 const GRACE_MS = 10_000;
 /** Beyond this no SDK waits any more: a call that never started is ended instead of started. */
 const START_WITHIN_MS = 10 * 60_000;
@@ -33,11 +34,11 @@ const BATCH = 500;
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const now = deps.now();
   const report: SweepReport = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
-  for (const call of await deps.ledger.openCalls(now - GRACE_MS, BATCH)) {
+  for (const call of await deps.ledger.openCalls(now - (deps.graceMs ?? GRACE_MS), BATCH)) {
     const state = await deps.engine.stateOf(call.input.callId);
     if (state === 'running') continue;
-    // `missing` with nothing admitted: the process died between the ledger's "accepted" and the engine's start.
-    if (state === 'missing' && call.state === 'accepted' && now - call.createdAt < START_WITHIN_MS) {
+    // The process died between the ledger's "accepted" and the engine's start: nothing was dispatched yet.
+    if (state === 'missing' && call.state !== 'running' && now - call.createdAt < START_WITHIN_MS) {
       await deps.engine.start(call.input);
       report.started += 1;
     } else {

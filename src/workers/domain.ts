@@ -3,15 +3,17 @@ import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { chargeAttempt } from '../attempts/charge-attempt.ts';
 import { createAttemptRunner, type AttemptRunner } from '../attempts/run-attempt.ts';
+import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Ledger } from '../core/ports/ledger.ts';
+import { parseNanoUsd } from '../core/money.ts';
+import type { AdmitInput, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { SecretStore } from '../core/ports/secret-store.ts';
 import type { BudgetSettings, Settings } from '../core/settings.ts';
 import { createCredentialResolver } from '../credentials/credential-resolver.ts';
-import type { AdmissionDeps } from '../governance/admission.ts';
+import { decideAdmission, type AdmissionDeps } from '../governance/admission.ts';
 import { createContentInspector } from '../governance/inspect-content.ts';
 import { allowedModelsPolicy, type PolicyEngine } from '../governance/policy.ts';
 import { createPriceBook } from '../ledger/pricing/price-book.ts';
@@ -75,14 +77,24 @@ export function createDomain(options: DomainOptions) {
     payloadTtlMs: settings.retention.payloadMs,
   });
 
+  async function decide(
+    input: Omit<CallInput, 'callId' | 'requestRef'>,
+    canonical: JsonObject,
+  ): Promise<Omit<AdmitInput, 'callId'>> {
+    const callBudgets = budgetsOf(input.principal.tenant, input.principal.key);
+    const decision = await decideAdmission(admission, { input, canonical, budgets: callBudgets });
+    const worst = decision.allowed ? decision.plan.candidates[0]?.worstCaseNanoUsd : null;
+    return { admission: decision, worstCaseNanoUsd: worst == null ? null : parseNanoUsd(worst), budgets: callBudgets };
+  }
+
   return {
+    decide,
     settings,
     ledger,
     payloads,
     bus,
     dispatcher,
     attempts,
-    admission,
     budgetsOf,
     inspect: createContentInspector(settings.security),
     doorWireOf(request: CallRequest): DoorWire {

@@ -44,12 +44,12 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
     workflowBundle: await workflowBundle(),
     activities: {
       ...createCallSteps({
-        ...domain.admission,
+        settings: domain.settings,
+        decide: domain.decide,
         ledger: domain.ledger,
         payloads: domain.payloads,
         bus: domain.bus,
         doorWire: (request) => domain.doorWireOf(request),
-        budgetsOf: domain.budgetsOf,
         inspect: domain.inspect,
         payloadTtlMs: domain.settings.retention.payloadMs,
         onCallEnd: options.onCallEnd,

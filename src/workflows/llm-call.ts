@@ -46,7 +46,7 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
   };
   return {
     admit: async (call) => {
-      const admission = await interruptible(() => steps.admit(call));
+      const admission = call.admission ?? (await interruptible(() => steps.admit(call)));
       tell(admission.allowed ? `admitted: ${admission.plan.decisionId}` : `denied: ${admission.error.message}`);
       return admission;
     },

@@ -25,6 +25,8 @@ export interface CallInput {
   /** Trusted Temporal callers only: the request itself. It stands in their history by their choice. */
   inline?: CallRequest;
   tags?: Record<string, string>;
+  /** The door's decision, stored with the acceptance. Without it the call's first step is to be admitted. */
+  admission?: Admission;
 }
 
 export type OnUnknown = 'recover' | 'retry' | 'fail';

@@ -63,6 +63,8 @@ export interface AcceptInput {
   requestBytes: Uint8Array;
   idempotency: IdempotencyClaim | null;
   payloadTtlMs: number;
+  /** The door's decision, stored as `admit` would in the same transaction. Null leaves it to the call's first step. */
+  admission: Omit<AdmitInput, 'callId'> | null;
 }
 
 export type AcceptResult =

@@ -4,7 +4,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Authenticator } from '../../governance/authenticate.ts';
-import type { Administration } from '../administration.ts';
+import { newKeySchema, type Administration } from '../administration.ts';
 import { presentedKey } from '../request-options.ts';
 
 export interface AdminRouteDeps {
@@ -12,16 +12,6 @@ export interface AdminRouteDeps {
   authenticator: Authenticator;
 }
 
-const keyBody = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i),
-  tenant: z.string().max(64).default('default'),
-  models: z.array(z.string().max(256)).max(1000).nullable().default(null),
-  roles: z
-    .array(z.enum(['caller', 'admin']))
-    .min(1)
-    .default(['caller']),
-  expiresAt: z.iso.datetime().nullable().default(null),
-});
 const anyObject = z.looseObject({});
 
 export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { administration, authenticator }, done) => {
@@ -70,7 +60,7 @@ export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { adm
     {
       schema: {
         summary: 'Makes a virtual key; the answer is the only time it is shown',
-        body: keyBody,
+        body: newKeySchema,
         response: { 201: anyObject },
       },
     },
@@ -91,6 +81,31 @@ export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { adm
     async (request) => {
       const { key } = await adminOf(request);
       return { entry: await administration.revokeKey(request.params.name, key ?? 'local') };
+    },
+  );
+  app.get(
+    '/api/v1/audit',
+    {
+      schema: {
+        summary: 'Entries of the audit log, oldest first',
+        querystring: z.object({
+          after: z.coerce.number().int().min(0).default(0),
+          limit: z.coerce.number().int().min(1).max(1000).default(100),
+        }),
+        response: { 200: anyObject },
+      },
+    },
+    async (request) => {
+      await adminOf(request);
+      return administration.audit(request.query.after, request.query.limit);
+    },
+  );
+  app.get(
+    '/api/v1/audit/verify',
+    { schema: { summary: 'Walks the hash chain of the audit log', response: { 200: anyObject } } },
+    async (request) => {
+      await adminOf(request);
+      return administration.verifyAudit();
     },
   );
   done();

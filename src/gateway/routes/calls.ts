@@ -46,6 +46,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
           limit: z.coerce.number().int().min(1).max(1000).default(20),
           after: z.string().max(500).optional(),
           state: z.enum(['accepted', 'admitted', 'running', 'ended']).optional(),
+          tenant: z.string().max(64).optional().describe('for keys with the role admin; others see their own'),
         }),
         response: { 200: z.object({ calls: z.array(callSchema), next: z.string().nullable() }) },
       },
@@ -71,6 +72,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       // What is not followed need not be streamed.
       const { stream: _stream, stream_options: _options, ...body } = request.body.request;
       const started = await deps.calls.start({
+        headers: request.headers,
         caller,
         ...chosenWire(request.body, deps.doorWires),
         body,
@@ -161,7 +163,9 @@ function chosenWire({ kind, wire: named }: z.output<typeof startBody>, doors: Ca
   const wire = named ?? (kind === 'chat' ? 'openai-chat' : 'openai-embeddings');
   const door = doors[wire];
   if (!door || kindOfWire[wire] !== kind) {
-    throw new HoldfastError('invalid_request', `The wire ${wire} does not make calls of the kind ${kind}.`, { param: 'wire' });
+    throw new HoldfastError('invalid_request', `The wire ${wire} does not make calls of the kind ${kind}.`, {
+      param: 'wire',
+    });
   }
   return { kind, door };
 }

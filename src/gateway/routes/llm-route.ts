@@ -35,6 +35,7 @@ export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmR
       kind,
       door,
       body: readJsonBody(request.body as Uint8Array),
+      headers: request.headers,
       idempotencyKey: options.idempotencyKey,
       tags: options.tags,
     });

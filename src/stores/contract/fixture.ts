@@ -54,6 +54,7 @@ export function acceptInput(id: string, change: Partial<AcceptInput> = {}): Acce
     call: { kind: 'chat', model: 'smart', principal: { tenant: 'acme', key: 'app', models: null } },
     requestBytes: bytes(`request of ${id}`),
     idempotency: null,
+    admission: null,
     payloadTtlMs: DAY_MS,
     ...change,
   };

@@ -2,7 +2,8 @@
 import type { CallInput } from '../../core/call/types.ts';
 import { errorTable } from '../../core/errors.ts';
 import type { ErrorRecord } from '../../core/errors.ts';
-import type { AcceptInput, AcceptResult, IdempotencyClaim, Ledger } from '../../core/ports/ledger.ts';
+import type { AcceptInput, AcceptResult, AdmitInput, IdempotencyClaim, Ledger } from '../../core/ports/ledger.ts';
+import { createAdmitInTransaction } from './admit.ts';
 import { callInputOf } from './calls.ts';
 import { fromNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
@@ -12,6 +13,7 @@ const FIRST_GENERATION = 1;
 
 export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensureCall'> {
   const { calls, payloads, sealer } = parts;
+  const admit = createAdmitInTransaction(parts);
 
   const acceptWithoutKey = async (tx: Tx, input: AcceptInput, requestRef: string): Promise<AcceptResult> => {
     const callInput: CallInput = { ...input.call, callId: input.callIdFor(FIRST_GENERATION), requestRef };
@@ -54,6 +56,14 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     }
   };
 
+  const admitted = async (tx: Tx, decision: Omit<AdmitInput, 'callId'>, input: CallInput): Promise<CallInput> => {
+    const { callId, requestRef } = input;
+    const admission = decision.admission.allowed
+      ? { ...decision.admission, plan: { ...decision.admission.plan, requestRef: requestRef ?? '' } }
+      : decision.admission;
+    return { ...input, admission: await admit(tx, { ...decision, admission, callId }) };
+  };
+
   return {
     accept(input) {
       const payload = sealer.seal(input.call.principal.tenant, input.requestBytes);
@@ -61,8 +71,9 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
         const result = input.idempotency
           ? await acceptWithKey(tx, input, input.idempotency, payload.ref)
           : await acceptWithoutKey(tx, input, payload.ref);
-        if (result.status === 'accepted') await payloads.put(tx, payload, parts.now() + input.payloadTtlMs);
-        return result;
+        if (result.status !== 'accepted') return result;
+        await payloads.put(tx, payload, parts.now() + input.payloadTtlMs);
+        return input.admission ? { ...result, input: await admitted(tx, input.admission, result.input) } : result;
       });
     },
     ensureCall(input, requestBytes, payloadTtlMs) {

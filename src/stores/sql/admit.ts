@@ -5,7 +5,10 @@ import { fromNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import type { CallsTable, Tx } from './schema.ts';
 
-export function createAdmit(parts: LedgerParts): Pick<Ledger, 'admit' | 'storedAdmission'> {
+/** Decides within a transaction that another verb has begun. */
+export type AdmitInTransaction = (tx: Tx, input: AdmitInput) => Promise<Admission>;
+
+export function createAdmitInTransaction(parts: LedgerParts): AdmitInTransaction {
   const { calls, attempts, holds } = parts;
 
   const reserve = async (tx: Tx, input: AdmitInput, plan: RoutePlan): Promise<Admission> => {
@@ -33,19 +36,24 @@ export function createAdmit(parts: LedgerParts): Pick<Ledger, 'admit' | 'storedA
     return { allowed: true, plan };
   };
 
+  return async (tx, input) => {
+    const call = await calls.get(tx, input.callId);
+    const stored = admissionOf(call);
+    if (stored) return stored;
+    if (call.state === 'ended') return endedBeforeAdmission(input);
+    const { admission } = input;
+    const decided = admission.allowed ? await reserve(tx, input, admission.plan) : admission;
+    await calls.setAdmission(tx, input.callId, 'admitted', decided);
+    return decided;
+  };
+}
+
+export function createAdmit(parts: LedgerParts): Pick<Ledger, 'admit' | 'storedAdmission'> {
+  const admit = createAdmitInTransaction(parts);
   return {
-    storedAdmission: async (callId) => (await parts.read((tx) => calls.find(tx, callId)).then(admissionOf)) ?? null,
-    admit: (input) =>
-      parts.write(async (tx) => {
-        const call = await calls.get(tx, input.callId);
-        const stored = admissionOf(call);
-        if (stored) return stored;
-        if (call.state === 'ended') return endedBeforeAdmission(input);
-        const { admission } = input;
-        const decided = admission.allowed ? await reserve(tx, input, admission.plan) : admission;
-        await calls.setAdmission(tx, input.callId, 'admitted', decided);
-        return decided;
-      }),
+    storedAdmission: async (callId) =>
+      (await parts.read((tx) => parts.calls.find(tx, callId)).then(admissionOf)) ?? null,
+    admit: (input) => parts.write((tx) => admit(tx, input)),
   };
 }
 
