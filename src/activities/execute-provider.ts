@@ -19,7 +19,6 @@ export function createProviderActivities({ attempts, bus }: ExecuteProviderDeps)
       const context = Context.current();
       const controller = new AbortController();
       const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
-      context.heartbeat();
       // The engine also "cancels" an activity that it lost contact with. Only a caller's wish stops the provider:
       // otherwise the retried activity joins this attempt instead of paying for another.
       const onEngineCancel = () => {

@@ -83,7 +83,7 @@ const cases: [string, string, unknown, Record<string, string>, number, string, s
   [
     'a secret in the prompt',
     CHAT,
-    { ...ok, messages: [{ role: 'user', content: `my key is AKIA${'ABCDEFGHIJ234567'}` }] },
+    { ...ok, messages: [{ role: 'user', content: `my key is AKIAABCDEFGHIJ234567` }] },
     {},
     400,
     'content_blocked',

@@ -85,7 +85,7 @@ export async function startInline(
     workflowId: callId,
     taskQueue: TASK_QUEUE,
     args: [input],
-    ...(options.startDelay !== undefined && { startDelay: options.startDelay as '1s' }),
+    ...(options.startDelay !== undefined && { startDelay: options.startDelay }),
   });
 }
 

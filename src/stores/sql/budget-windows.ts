@@ -15,7 +15,7 @@ export interface WatchedBudget {
   alertAt: number[];
 }
 
-export type BudgetWindows = ReturnType<typeof createBudgetWindows>;
+type BudgetWindows = ReturnType<typeof createBudgetWindows>;
 
 export function createBudgetWindows(db: Database) {
   return {
