@@ -26,6 +26,7 @@ import { loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
 import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { startOutboxRelay } from '../telemetry/outbox-relay.ts';
 import { createDomain } from '../workers/domain.ts';
 import { startEngineWorkers } from '../workers/engine-workers.ts';
 
@@ -84,6 +85,11 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     openChannels: () => domain.bus.channels,
   });
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
+  const relay = startOutboxRelay({
+    ledger,
+    emit: ({ type, body }) => logger[type === 'budget-alert' ? 'warn' : 'info'](body, type),
+    onError,
+  });
   const endWatch = createEndWatch(ledger, domain.bus, onError);
   const calls = createCallService({
     ledger,
@@ -111,7 +117,6 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     onCallEnd(call) {
       calls.onCallEnd(call);
       metrics.callEnded(call);
-      logger.info(callForLog(call), 'call ended');
     },
     onSweep: (report) => metrics.sweepEnded(report),
   });
@@ -141,6 +146,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       await closeGateway(app);
       await workers.drain();
       endWatch.stop();
+      relay.stop();
+      await relay.flush();
       await domain.dispatcher.close();
       await ledger.close();
     },
@@ -218,20 +225,6 @@ function limitedScopes(settings: Settings, tenant: string, key: string | null): 
     ...(tenantLimits ? [{ scope: `tenant:${tenant}`, limits: tenantLimits }] : []),
     ...(keyLimits ? [{ scope: `key:${String(key)}`, limits: keyLimits }] : []),
   ];
-}
-
-/** Ids and figures; never content. */
-function callForLog(call: CallView) {
-  return {
-    callId: call.id,
-    tenant: call.tenant,
-    model: call.model,
-    outcome: call.outcome,
-    code: call.error?.code,
-    attempts: call.attempts.length,
-    costNanoUsd: call.costNanoUsd,
-    pricing: call.pricing,
-  };
 }
 
 /** Name, code and stack; a cause or a body attached to an error may hold content. */

@@ -162,7 +162,7 @@ describe('an engine that is away while an attempt runs', () => {
     );
     await until('the provider has it', () => test.simulator.count === before + 1);
     // Longer than the heartbeat timeout: the server will believe that the worker is lost.
-    process.kill(test.server.pid, 'SIGKILL');
+    await test.server.kill();
     await new Promise((resolve) => setTimeout(resolve, 12_000));
     await test.server.restart();
     const response = await pending;
@@ -175,4 +175,26 @@ describe('an engine that is away while an attempt runs', () => {
     const started = events?.find(({ eventType }) => eventType === EVENT_TYPE_ACTIVITY_TASK_STARTED);
     expect(started?.activityTaskStartedEventAttributes?.attempt).toBeGreaterThan(1);
   }, 60_000);
+
+  it('is told of at once: 503 with a time to retry, nothing dispatched, and calls are taken again when it is back', async () => {
+    const before = test.simulator.count;
+    const ask = () =>
+      test.post(
+        '/v1/chat/completions',
+        { model: 'small', max_tokens: 50, messages: [{ role: 'user', content: 'no engine' }] },
+        { authorization: `Bearer ${KEYS.app}` },
+      );
+    await test.server.kill();
+    const startedAt = Date.now();
+    const refused = await ask();
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await refused.json()).toMatchObject({ error: { code: 'engine_unavailable' } });
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
+    expect((await fetch(`${test.url}/health/ready`)).status).toBe(503);
+    expect((await fetch(`${test.url}/health/live`)).status).toBe(200);
+    await test.server.restart();
+    await until('calls are taken again', async () => (await ask()).status === 200);
+    expect(test.simulator.count).toBe(before + 1);
+  });
 });

@@ -6,38 +6,51 @@ import { canonicalJson } from './canonical-json.ts';
 import type { SqlContext } from './context.ts';
 import { fromJsonText } from './json-text.ts';
 import { prepare } from './prepared.ts';
-import type { AuditTable } from './schema.ts';
+import type { AuditTable, Database, Tx } from './schema.ts';
 
 const GENESIS_HASH = '0'.repeat(64);
 const PAGE = 1000;
 
-export function createAudit(context: SqlContext): Pick<Ledger, 'appendAudit' | 'listAudit' | 'verifyAudit'> {
-  const { db } = context;
+export type AuditLog = ReturnType<typeof createAuditLog>;
+
+type NewEntry = Pick<AuditEntry, 'actor' | 'action' | 'subject' | 'details'>;
+
+/** Appends within a transaction that another verb has begun. */
+export function createAuditLog(db: Database) {
   const last = prepare((p: { limit: number }) =>
     db.selectFrom('audit').selectAll().orderBy('seq', 'desc').limit(p.limit),
   );
+  return {
+    async append(tx: Tx, now: number, { actor, action, subject, details }: NewEntry): Promise<AuditEntry> {
+      const previous = await last.first(tx, { limit: 1 });
+      const unhashed = {
+        seq: (previous?.seq ?? 0) + 1,
+        at: new Date(now).toISOString(),
+        actor,
+        action,
+        subject,
+        details: canonicalJson(details),
+        previous_hash: previous?.hash ?? GENESIS_HASH,
+      };
+      const row: AuditTable = { ...unhashed, hash: hashOf(unhashed) };
+      await tx.insertInto('audit').values(row).execute();
+      return entryOf(row);
+    },
+  };
+}
+
+export function createAudit(
+  context: SqlContext,
+  log: AuditLog,
+): Pick<Ledger, 'appendAudit' | 'listAudit' | 'verifyAudit'> {
+  const { db } = context;
   const after = prepare((p: { seq: number; limit: number }) =>
     db.selectFrom('audit').selectAll().where('seq', '>', p.seq).orderBy('seq').limit(p.limit),
   );
   const pageAfter = (seq: number, limit: number) => context.read((tx) => after.all(tx, { seq, limit }));
 
   return {
-    appendAudit: ({ actor, action, subject, details }) =>
-      context.write(async (tx) => {
-        const previous = await last.first(tx, { limit: 1 });
-        const unhashed = {
-          seq: (previous?.seq ?? 0) + 1,
-          at: new Date(context.now()).toISOString(),
-          actor,
-          action,
-          subject,
-          details: canonicalJson(details),
-          previous_hash: previous?.hash ?? GENESIS_HASH,
-        };
-        const row: AuditTable = { ...unhashed, hash: hashOf(unhashed) };
-        await tx.insertInto('audit').values(row).execute();
-        return entryOf(row);
-      }),
+    appendAudit: (entry) => context.write((tx) => log.append(tx, context.now(), entry)),
     async listAudit(afterSeq, limit) {
       return (await pageAfter(afterSeq, limit)).map(entryOf);
     },

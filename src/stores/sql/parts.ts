@@ -1,5 +1,7 @@
 import { createAttempts } from './attempts.ts';
 import type { Attempts } from './attempts.ts';
+import { createAuditLog } from './audit.ts';
+import type { AuditLog } from './audit.ts';
 import { createBudgetAlerts } from './budget-alerts.ts';
 import type { BudgetAlerts } from './budget-alerts.ts';
 import { createCalls } from './calls.ts';
@@ -22,6 +24,7 @@ export interface LedgerParts extends SqlContext {
   budgetAlerts: BudgetAlerts;
   idempotency: Idempotency;
   outbox: Outbox;
+  audit: AuditLog;
   payloads: Payloads;
   sealer: PayloadSealer;
 }
@@ -37,6 +40,7 @@ export function createLedgerParts(context: SqlContext, masterKey: Uint8Array): L
     budgetAlerts: createBudgetAlerts(db, outbox),
     idempotency: createIdempotency(db),
     outbox,
+    audit: createAuditLog(db),
     payloads: createPayloads(db),
     sealer: createPayloadSealer(masterKey),
   };

@@ -1,9 +1,9 @@
 /** The end of a call: holds become charges, the total is fixed, others are told. The first settlement stands. */
-import type { Settlement } from '../../core/call/types.ts';
+import type { Admission, Settlement } from '../../core/call/types.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import { totalCost } from './attempts.ts';
 import { callView } from './call-view.ts';
-import { toNullableJsonText } from './json-text.ts';
+import { fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
 
@@ -62,6 +62,7 @@ export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
           pricing: ended.pricing,
         });
         await parts.outbox.append(tx, 'call-end', now, endEvent(ended, settled));
+        if (settlement.outcome === 'denied') await parts.audit.append(tx, now, denial(ended, settlement));
         return callView(ended, settled);
       }),
   };
@@ -83,6 +84,21 @@ function endedCall(
     error: toNullableJsonText(settlement.error),
     cost_nano_usd: cost,
     pricing,
+  };
+}
+
+/** Who was refused what, and by which decision. */
+function denial(call: CallsTable, { error }: Settlement) {
+  const admission = fromNullableJsonText<Admission>(call.admission);
+  return {
+    actor: `${call.tenant}/${call.key_name ?? '(open)'}`,
+    action: 'call.deny',
+    subject: call.id,
+    details: {
+      model: call.model,
+      code: error?.code ?? null,
+      decisionId: admission && !admission.allowed ? admission.decisionId : null,
+    },
   };
 }
 

@@ -36,7 +36,7 @@ export function createSqlLedger(options: SqlLedgerOptions): { ledger: Ledger; pa
     ...createListCalls(parts),
     ...createBudgetStatus(parts),
     ...createKeys(parts),
-    ...createAudit(parts),
+    ...createAudit(parts, parts.audit),
     ...createOutboxMethods(parts, parts.outbox),
     ...createPrune(parts),
     backup: (path) => options.backup(path),

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { startEmbeddedServer, type EmbeddedServer } from '../../../src/temporal/embedded-server.ts';
 import { findServerBinary, type ServerBinary } from '../../../src/temporal/find-server-binary.ts';
 import { isRunning, processStartTime, type ProcessIdentity } from '../../../src/temporal/process-identity.ts';
@@ -10,6 +11,8 @@ export interface TestServer extends EmbeddedServer {
   home: string;
   port: number;
   uiPort: number;
+  /** SIGKILL, as a crash would end it. */
+  kill: () => Promise<void>;
   /** Starts the server again, on the same ports and database, after a test has killed it. */
   restart: () => Promise<void>;
 }
@@ -26,6 +29,10 @@ export async function startTestServer({ flags }: { flags?: readonly string[] } =
     home,
     port,
     uiPort,
+    kill: async () => {
+      process.kill(server.pid, 'SIGKILL');
+      while (server.isRunning()) await setTimeout(10);
+    },
     restart: async () => {
       forget();
       server = await start();

@@ -1,0 +1,169 @@
+/** What can be known of the deployment files without a container engine: they agree with each other and with this repository. */
+import { existsSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { describe, expect, it } from 'vitest';
+import { parseSettings } from '../../src/config/load.ts';
+import { isLoopbackHost } from '../../src/config/private-host.ts';
+import { providerAdapters } from '../../src/providers/registry.ts';
+import { tunedFlags } from '../../src/temporal/server-flags.ts';
+
+interface Service {
+  image: string;
+  build?: string;
+  user?: string;
+  depends_on?: Record<string, { condition: string }>;
+  environment?: Record<string, string>;
+  ports?: string[];
+  volumes?: string[];
+  healthcheck?: object;
+  entrypoint?: string[];
+}
+
+const ROOT = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
+const compose = parse(read('docker-compose.yml')) as { services: Record<string, Service>; volumes: object };
+const services = Object.entries(compose.services);
+const dockerfile = read('Dockerfile');
+
+describe('docker-compose.yml', () => {
+  it('waits only for services that exist, for health only where there is a check', () => {
+    const checked = services.filter(([, { healthcheck, build }]) => healthcheck ?? build).map(([name]) => name);
+    for (const [name, { depends_on = {} }] of services) {
+      for (const [needed, { condition }] of Object.entries(depends_on)) {
+        expect(Object.keys(compose.services), name).toContain(needed);
+        if (condition === 'service_healthy') expect(checked, `${name} waits for ${needed}`).toContain(needed);
+      }
+    }
+    // The node's check is its image's.
+    expect(dockerfile).toContain('\nHEALTHCHECK ');
+    expect(dockerfile).toContain('/health/live');
+  });
+
+  it.each(services)('%s has an image of one version', (_name, { image }) => {
+    expect(image).toMatch(/^[a-z0-9./-]+:v?\d+\.\d+[\w.-]*$/);
+  });
+
+  it.each(services)('%s is reached from this machine only', (_name, { ports = [] }) => {
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+  });
+
+  it('runs nothing as root but the database, which gives up root by itself', () => {
+    for (const [name, { user, build }] of services) {
+      if (name !== 'postgres' && build === undefined) expect(user, name).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    }
+    expect(dockerfile).toMatch(/\nUSER node\n/);
+    // Nothing that runs later may be root again.
+    expect(dockerfile.lastIndexOf('\nUSER ')).toBeGreaterThan(dockerfile.lastIndexOf('\nRUN '));
+  });
+
+  it('takes every secret from the environment, and deploy/env.example names each', () => {
+    const named = [...read('deploy/env.example').matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name);
+    const used = [...read('docker-compose.yml').matchAll(/\$\{([A-Z_]+)(:[^}]*)?\}/g)];
+    expect(new Set(used.map(([, name]) => name))).toEqual(new Set(named));
+    for (const [reference, , fallback] of used) expect([':?set it in .env', ':-'], reference).toContain(fallback);
+    for (const [service, { environment = {} }] of services) {
+      for (const [name, value] of Object.entries(environment)) {
+        if (/PASSWORD|PWD|KEY|SECRET/.test(name)) expect(value, `${service}: ${name}`).toMatch(/^\$\{/);
+      }
+    }
+  });
+
+  it('mounts files that exist, and volumes that it declares', () => {
+    for (const [name, { volumes = [] }] of services) {
+      for (const volume of volumes) {
+        const [source = ''] = volume.split(':');
+        if (source.startsWith('./')) expect(existsSync(new URL(source, ROOT)), `${name}: ${source}`).toBe(true);
+        else expect(Object.keys(compose.volumes), name).toContain(source);
+      }
+    }
+  });
+
+  it('starts scripts that exist', () => {
+    for (const [, { entrypoint }] of services) {
+      const script = entrypoint?.at(-1)?.replace('/deploy/', 'deploy/temporal/');
+      if (script !== undefined) expect(existsSync(new URL(script, ROOT)), script).toBe(true);
+    }
+  });
+
+  it('has one node, whose Temporal is the one in this file', () => {
+    const nodes = services.filter(([, { build }]) => build !== undefined).map(([name]) => name);
+    expect(nodes).toEqual(['node']);
+    const addresses = services.flatMap(([, { environment }]) => environment?.['TEMPORAL_ADDRESS'] ?? []);
+    expect(new Set(addresses)).toEqual(new Set(['temporal:7233']));
+    expect(compose.services).toHaveProperty('temporal');
+  });
+});
+
+describe('the node of the image', () => {
+  const settings = parseSettings(read('deploy/holdfast.yaml'), 'deploy/holdfast.yaml', {
+    env: {},
+    adapters: providerAdapters,
+  });
+
+  it('starts with the configuration as it is, and asks every caller for a key', () => {
+    expect(isLoopbackHost(settings.gateway.host)).toBe(false);
+    expect(settings.gateway.authRequired).toBe(true);
+  });
+
+  it('listens where the compose file, its health check and Prometheus look for it', () => {
+    const port = settings.gateway.port;
+    expect(compose.services['node']?.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    expect(dockerfile).toContain(`http://127.0.0.1:${port}/health/live`);
+    expect(dockerfile).toContain(`\nEXPOSE ${port}\n`);
+  });
+
+  it('keeps its home on a volume', () => {
+    const home = /HOLDFAST_HOME=(\S+)/.exec(dockerfile)?.[1];
+    expect(compose.services['node']?.volumes).toContain(`holdfast-home:${home}`);
+  });
+});
+
+describe('the Dockerfile', () => {
+  it('copies what exists and what the builder is given', () => {
+    const given = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1));
+    const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, list = '']) => list.split(' '));
+    expect(sources.length).toBeGreaterThan(0);
+    for (const source of sources) {
+      const path = source.replace('./', '');
+      expect(existsSync(new URL(path, ROOT)), path).toBe(true);
+      expect(given).toContain(path);
+    }
+  });
+
+  it('has Node of the major version that package.json asks for, on glibc', () => {
+    const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } };
+    const major = /\d+/.exec(engines.node)?.[0];
+    expect(dockerfile).toMatch(new RegExp(`NODE_IMAGE=node:${major}\\.\\d+\\.\\d+-bookworm-slim`));
+  });
+
+  it('keeps a folder of the core that the SDK has', () => {
+    const releases = new URL('node_modules/@temporalio/core-bridge/releases/', ROOT);
+    for (const machine of ['x86_64', 'aarch64']) {
+      expect(existsSync(new URL(`${machine}-unknown-linux-gnu`, releases)), machine).toBe(true);
+    }
+  });
+
+  it('starts the command that package.json names', () => {
+    const { bin } = JSON.parse(read('package.json')) as { bin: { holdfast: string } };
+    expect(dockerfile).toContain(`ENTRYPOINT ["node", "${bin.holdfast}"]`);
+  });
+});
+
+it('Prometheus scrapes services of the compose file', () => {
+  const { scrape_configs } = parse(read('deploy/prometheus.yml')) as {
+    scrape_configs: { static_configs: { targets: string[] }[] }[];
+  };
+  const targets = scrape_configs.flatMap((job) => job.static_configs.flatMap((config) => config.targets));
+  expect(targets).toEqual(['node:4000']);
+  for (const target of targets) expect(Object.keys(compose.services)).toContain(target.split(':')[0]);
+});
+
+it('the cluster gets the same tuning as the embedded server', () => {
+  const dynamic = parse(read('deploy/temporal/dynamic-config.yaml')) as Record<string, { value: unknown }[]>;
+  const given = Object.entries(dynamic).map(([name, [first]]) => `${name}=${String(first?.value)}`);
+  const tuned = tunedFlags.filter((flag) => /^(history|system|matching|frontend)\./.test(flag));
+  expect(given.toSorted()).toEqual(tuned.toSorted());
+});
