@@ -16,6 +16,12 @@ export default class SummaryReporter implements Reporter {
         }
       }
     }
+    if (process.env['HOLDFAST_TEST_REQUIRE'] === 'all' && count.skipped > 0) {
+      console.log('HOLDFAST_TEST_REQUIRE=all: a skipped test is a failure');
+      count.failed += count.skipped;
+      count.skipped = 0;
+      process.exitCode = 1;
+    }
     console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
   }
 }

@@ -15,8 +15,6 @@ export interface WatchedBudget {
   alertAt: number[];
 }
 
-type BudgetWindows = ReturnType<typeof createBudgetWindows>;
-
 export function createBudgetWindows(db: Database) {
   return {
     /** Makes the window if it is missing, locks it where the database has row locks, and reads it. */

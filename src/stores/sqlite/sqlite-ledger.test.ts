@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
@@ -117,12 +117,8 @@ test('a file that is no database is refused with what to do', () => {
   );
 });
 
-test.skipIf(process.getuid?.() === 0)('a folder without write permission is refused with what to do', () => {
-  const folder = temporaryFolder();
-  chmodSync(folder, 0o500);
-  expect(() => openSqliteLedger({ path: join(folder, 'l.db'), masterKey: TEST_MASTER_KEY })).toThrow(
-    /cannot be opened/,
-  );
+test('a path that cannot be a file is refused with what to do', () => {
+  expect(() => openSqliteLedger({ path: temporaryFolder(), masterKey: TEST_MASTER_KEY })).toThrow(/cannot be opened/);
 });
 
 test('a backup of a ledger in use is whole and can be opened in its place', async () => {
