@@ -19,6 +19,7 @@ import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports
 import type { StreamBus } from '../core/ports/stream-bus.ts';
 import type { ProviderSettings } from '../core/settings.ts';
 import type { Dispatcher, DispatchResult } from '../providers/dispatch/dispatcher.ts';
+import { concealEcho } from './conceal-echo.ts';
 import { createFrameLog } from './frame-log.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, failedWith, outcomeUnknown } from './outcomes.ts';
@@ -183,7 +184,9 @@ async function dispatch(
     deps.bus.publish(order.callId, { type: 'answer', attempt: lease.attempt, stored });
     return answered(lease.attempt, written.answerRef);
   }
-  return recordBrokenExchange(deps, order, provider, request, lease, result, frames.wasDelivered, signal.aborted);
+  const failure = { ...result.failure, message: concealEcho(result.failure.message, secret, request) };
+  const broken = { ...result, failure };
+  return recordBrokenExchange(deps, order, provider, request, lease, broken, frames.wasDelivered, signal.aborted);
 }
 
 async function recordBrokenExchange(

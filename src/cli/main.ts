@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 /** The `holdfast` command. */
-import { HoldfastError } from '../core/errors.ts';
-import { createProgram } from './program.ts';
+import { NEEDED_NODE } from './needed-node.ts';
 
-const NEEDED_NODE = 24;
+// Before anything else is loaded: an older Node would stumble over the first module that it does not know.
 const runningNode = Number(process.versions.node.split('.')[0]);
 if (runningNode < NEEDED_NODE) {
   console.error(
@@ -11,10 +10,6 @@ if (runningNode < NEEDED_NODE) {
   );
   process.exit(1);
 }
-
-try {
-  await createProgram({ env: process.env }).parseAsync(process.argv);
-} catch (error) {
-  console.error(HoldfastError.is(error) ? `${error.code}: ${error.message}` : error);
-  process.exitCode = 1;
-}
+const { runCli } = await import('./run-cli.ts');
+// Not by exitCode alone: Temporal's native runtime, once loaded, keeps a process alive that failed before it connected.
+process.exit(await runCli(process.argv.slice(2), process));

@@ -1,15 +1,37 @@
 /** The commands and their flags. */
 import { Command } from 'commander';
+import { registerAudit } from './commands/audit.ts';
+import { registerBackup } from './commands/backup.ts';
+import { registerCall } from './commands/call.ts';
+import { registerCalls } from './commands/calls.ts';
+import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
+import { registerDoctor } from './commands/doctor.ts';
+import { registerKeys } from './commands/keys.ts';
+import { registerListings } from './commands/listings.ts';
+import { registerSecrets } from './commands/secrets.ts';
 import { registerUp } from './commands/up.ts';
-
-export interface CliContext {
-  env: NodeJS.ProcessEnv;
-}
+import type { CliContext } from './context.ts';
 
 export function createProgram(context: CliContext): Command {
-  const program = new Command('holdfast').description('Durable orchestration for LLM calls.').showHelpAfterError();
-  registerUp(program, context);
-  registerDemo(program, context);
+  const program = new Command('holdfast')
+    .description('Durable orchestration for LLM calls.')
+    .exitOverride()
+    .configureOutput({ writeOut: context.write, writeErr: (text) => context.note(text.trimEnd()) });
+  for (const register of [
+    registerUp,
+    registerDemo,
+    registerCall,
+    registerCalls,
+    registerListings,
+    registerKeys,
+    registerSecrets,
+    registerAudit,
+    registerBackup,
+    registerConfig,
+    registerDoctor,
+  ]) {
+    register(program, context);
+  }
   return program;
 }

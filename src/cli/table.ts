@@ -16,3 +16,9 @@ export function tableLines(headings: readonly string[], rows: readonly (readonly
       .trimEnd();
   return [styleText('dim', line(headings)), ...rows.map(line)];
 }
+
+/** Lines of named values, one each. */
+export function fieldLines(fields: readonly (readonly [name: string, value: string])[]): string[] {
+  const width = Math.max(...fields.map(([name]) => name.length));
+  return fields.map(([name, value]) => `${styleText('dim', name.padEnd(width))}${GAP}${value}`);
+}

@@ -3,7 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { hashVirtualKey } from '../ledger/virtual-key.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../../test/support/test-node.ts';
-import { createClient, createTemporalClient, HoldfastClientError, HoldfastError, type HoldfastClient } from './index.ts';
+import {
+  createClient,
+  createTemporalClient,
+  HoldfastClientError,
+  HoldfastError,
+  type HoldfastClient,
+} from './index.ts';
 
 const KEY = 'hk_test-of-the-client';
 let node: TestNode;
@@ -29,15 +35,24 @@ keys:
 afterAll(() => node.stop());
 
 const ask = (model: string, content = 'hello') => ({ model, max_tokens: 50, messages: [{ role: 'user', content }] });
-const textOf = ({ choices }: { choices?: unknown }) => (choices as { message: { content: string } }[])[0]?.message.content;
+const textOf = ({ choices }: { choices?: unknown }) =>
+  (choices as { message: { content: string } }[])[0]?.message.content;
 
 describe('over HTTP', () => {
   test('a call gives its answer, its id, its attempts and its exact cost', async () => {
-    const { callId, answer, provider, model, attempts, costNanoUsd, replayed } = await client.call(ask('sim/sim-small'), {
-      tags: { team: 'Zoë 🙂' },
-    });
+    const { callId, answer, provider, model, attempts, costNanoUsd, replayed } = await client.call(
+      ask('sim/sim-small'),
+      {
+        tags: { team: 'Zoë 🙂' },
+      },
+    );
     expect(textOf(answer)).toContain('[simulated]');
-    expect({ provider, model, attempts, replayed }).toEqual({ provider: 'sim', model: 'sim-small', attempts: 1, replayed: false });
+    expect({ provider, model, attempts, replayed }).toEqual({
+      provider: 'sim',
+      model: 'sim-small',
+      attempts: 1,
+      replayed: false,
+    });
     const call = await client.getCall(callId).describe();
     expect(call).toMatchObject({ id: callId, outcome: 'succeeded', costNanoUsd, tags: { team: 'Zoë 🙂' } });
   });
@@ -64,7 +79,8 @@ describe('over HTTP', () => {
 
   test("a stream in Anthropic's wire ends with message_stop", async () => {
     const types: unknown[] = [];
-    for await (const { type } of await client.stream(ask('sim/sim-small'), { wire: 'anthropic-messages' })) types.push(type);
+    for await (const { type } of await client.stream(ask('sim/sim-small'), { wire: 'anthropic-messages' }))
+      types.push(type);
     expect(types[0]).toBe('message_start');
     expect(types.at(-1)).toBe('message_stop');
   });
@@ -95,11 +111,15 @@ describe('over HTTP', () => {
 
     await expect(client.call(ask('nothing'))).rejects.toMatchObject({ code: 'not_found', status: 404, callId: null });
     await expect(createClient({ url: node.url }).call(ask('slow'))).rejects.toMatchObject({ code: 'unauthenticated' });
-    await expect(client.call(ask('sim/sim-down+times=9'), {})).rejects.toMatchObject({ code: 'all_candidates_failed', status: 502 });
+    await expect(client.call(ask('sim/sim-down'))).rejects.toMatchObject({
+      code: 'provider_unavailable',
+      status: 502,
+      source: 'provider',
+    });
   });
 
   test('a stream that breaks in the middle ends in an error with the call id', async () => {
-    const stream = await client.stream(ask('sim/sim-small+cut=5'));
+    const stream = await client.stream(ask('sim/sim-paced+cut=5'));
     const read = async () => {
       for await (const chunk of stream) expect(chunk).toHaveProperty('choices');
     };
@@ -128,7 +148,11 @@ describe('over HTTP', () => {
   });
 
   test('a call started in the wrong wire for its kind is refused and starts nothing', async () => {
-    const reply = await node.post('/api/v1/calls', { kind: 'embedding', wire: 'openai-chat', request: ask('slow') }, { 'x-api-key': KEY });
+    const reply = await node.post(
+      '/api/v1/calls',
+      { kind: 'embedding', wire: 'openai-chat', request: ask('slow') },
+      { 'x-api-key': KEY },
+    );
     expect(reply.status).toBe(400);
     expect(await reply.json()).toMatchObject({ error: { code: 'invalid_request', param: 'wire' } });
   });
@@ -143,7 +167,9 @@ describe('over HTTP', () => {
 });
 
 describe('towards a gateway that is not well', () => {
-  async function startStub(reply: (tries: number) => { status: number; headers?: Record<string, string>; body: string }) {
+  async function startStub(
+    reply: (tries: number) => { status: number; headers?: Record<string, string>; body: string },
+  ) {
     const keys: (string | undefined)[] = [];
     const server = createServer((request, response) => {
       request.resume().once('end', () => {
@@ -167,7 +193,11 @@ describe('towards a gateway that is not well', () => {
 
   test('nothing is sent twice by default', async () => {
     const stub = await startStub(() => busy);
-    await expect(createClient(stub).call(ask('x'))).rejects.toMatchObject({ code: 'engine_unavailable', retryAfterMs: 5, mayRetry: true });
+    await expect(createClient(stub).call(ask('x'))).rejects.toMatchObject({
+      code: 'engine_unavailable',
+      retryAfterMs: 5,
+      mayRetry: true,
+    });
     expect(stub.keys).toEqual([undefined]);
   });
 
@@ -179,8 +209,21 @@ describe('towards a gateway that is not well', () => {
     expect(new Set(stub.keys).size).toBe(1);
   });
 
+  test('a signal ends the wait for the next try', async () => {
+    const stub = await startStub(() => ({ ...busy, headers: { ...busy.headers, 'retry-after-ms': '60000' } }));
+    const controller = new AbortController();
+    const call = createClient(stub).call(ask('x'), { retries: 1, signal: controller.signal });
+    await until('the first try is refused', () => stub.keys.length === 1);
+    controller.abort(new Error('enough'));
+    await expect(call).rejects.toThrow('enough');
+    expect(stub.keys).toHaveLength(1);
+  });
+
   test('an error that a repeat cannot help is not repeated', async () => {
-    const stub = await startStub(() => ({ status: 402, body: JSON.stringify({ error: { code: 'budget_exceeded', message: 'no' } }) }));
+    const stub = await startStub(() => ({
+      status: 402,
+      body: JSON.stringify({ error: { code: 'budget_exceeded', message: 'no' } }),
+    }));
     await expect(createClient(stub).call(ask('x'), { retries: 5 })).rejects.toMatchObject({ code: 'budget_exceeded' });
     expect(stub.keys).toHaveLength(1);
   });
@@ -197,7 +240,11 @@ describe('towards a gateway that is not well', () => {
   });
 
   test('a stream without its end mark is an error, however much of it came', async () => {
-    const stub = await startStub(() => ({ status: 200, headers: { 'x-holdfast-call-id': 'call_1' }, body: 'data: {"choices":[]}\n\n' }));
+    const stub = await startStub(() => ({
+      status: 200,
+      headers: { 'x-holdfast-call-id': 'call_1' },
+      body: 'data: {"choices":[]}\n\n',
+    }));
     const chunks: unknown[] = [];
     const read = async () => {
       for await (const chunk of await createClient(stub).stream(ask('x'))) chunks.push(chunk);
@@ -220,7 +267,13 @@ describe('straight to Temporal', () => {
     const holdfast = createTemporalClient({ client: node.client });
     const call = await holdfast.start(ask('sim/sim-small', 'from a workflow'), { tags: { from: 'temporal' } });
     const result = await call.result();
-    expect(result).toMatchObject({ callId: call.id, outcome: 'succeeded', provider: 'sim', attempts: 1, pricing: 'priced' });
+    expect(result).toMatchObject({
+      callId: call.id,
+      outcome: 'succeeded',
+      provider: 'sim',
+      attempts: 1,
+      pricing: 'priced',
+    });
     expect(JSON.stringify(result)).not.toContain('[simulated]');
     expect(await call.describe()).toMatchObject({ status: 'COMPLETED' });
     const { call: seen, answer } = await client.getCall(call.id).result();
@@ -231,7 +284,9 @@ describe('straight to Temporal', () => {
   test('an idempotency key stands for the same call id as at the gateway', async () => {
     const before = node.simulator.count;
     const { callId } = await client.call(ask('sim/sim-small'), { idempotencyKey: 'both-doors' });
-    const call = await createTemporalClient({ client: node.client }).start(ask('sim/sim-small'), { idempotencyKey: 'both-doors' });
+    const call = await createTemporalClient({ client: node.client }).start(ask('sim/sim-small'), {
+      idempotencyKey: 'both-doors',
+    });
     expect(call.id).toBe(callId);
     expect(await call.result()).toMatchObject({ callId, outcome: 'succeeded' });
     expect(node.simulator.count - before).toBe(1);
@@ -240,7 +295,9 @@ describe('straight to Temporal', () => {
   test('a refused call and a cancelled one are errors', async () => {
     const poor = createTemporalClient({ client: node.client, tenant: 'poor' });
     await expect((await poor.start(ask('poor'))).result()).rejects.toMatchObject({ code: 'budget_exceeded' });
-    const call = await createTemporalClient({ client: node.client }).start(ask('slow'), { callId: 'call_of-a-trusted-caller' });
+    const call = await createTemporalClient({ client: node.client }).start(ask('slow'), {
+      callId: 'call_of-a-trusted-caller',
+    });
     await call.cancel();
     await expect(call.result()).rejects.toMatchObject({ code: 'cancelled' });
   });

@@ -17,7 +17,9 @@ export async function withRetries<T>(
     } catch (error) {
       if (tried >= retries || !(error instanceof HoldfastClientError) || !error.mayRetry) throw error;
       const waitMs = error.retryAfterMs ?? Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tried);
-      await delay(waitMs, undefined, signal && { signal });
+      await delay(waitMs, undefined, signal && { signal }).catch((interrupted: unknown) => {
+        throw signal?.aborted ? signal.reason : interrupted;
+      });
     }
   }
 }

@@ -55,13 +55,15 @@ const FIRST_GENERATION = 1;
  * const { outcome, costNanoUsd } = await call.result();
  */
 export function createTemporalClient({ client, tenant = 'default' }: TemporalClientOptions): HoldfastTemporalClient {
-  const getCall = (id: string): TemporalCall => callOf(client.workflow.getHandle<(input: CallInput) => Promise<CallResult>>(id));
+  const getCall = (id: string): TemporalCall =>
+    callOf(client.workflow.getHandle<(input: CallInput) => Promise<CallResult>>(id));
   return {
     getCall,
     async start({ stream: _stream, stream_options: _options, ...request }, options = {}) {
       const { wire = 'openai-chat', callId = callIdOf(tenant, options), tags } = options;
       const { model } = request;
-      if (typeof model !== 'string') throw new HoldfastError('invalid_request', 'The request names no model.', { param: 'model' });
+      if (typeof model !== 'string')
+        throw new HoldfastError('invalid_request', 'The request names no model.', { param: 'model' });
       const kind: CallKind = wire === 'openai-embeddings' ? 'embedding' : 'chat';
       const input: CallInput = {
         callId,
@@ -99,7 +101,9 @@ function callOf(handle: WorkflowHandle<(input: CallInput) => Promise<CallResult>
     async result() {
       const result = await handle.result();
       if (result.outcome === 'succeeded') return result;
-      throw result.error ? HoldfastError.from(result.error) : new HoldfastError('engine_unavailable', 'The call has no outcome.');
+      throw result.error
+        ? HoldfastError.from(result.error)
+        : new HoldfastError('engine_unavailable', 'The call has no outcome.');
     },
     async describe() {
       const { status, historyLength } = await handle.describe();
@@ -112,7 +116,9 @@ function callOf(handle: WorkflowHandle<(input: CallInput) => Promise<CallResult>
 }
 
 function callIdOf(tenant: string, { idempotencyKey }: TemporalCallOptions): string {
-  return idempotencyKey === undefined ? newCallId() : deriveCallId(tenantHandle(tenant), idempotencyKey, FIRST_GENERATION);
+  return idempotencyKey === undefined
+    ? newCallId()
+    : deriveCallId(tenantHandle(tenant), idempotencyKey, FIRST_GENERATION);
 }
 
 /** As the gateway makes it; `temporal-client.test.ts` holds the two together. */
@@ -123,5 +129,7 @@ function tenantHandle(tenant: string): string {
 function unavailable(error: unknown): HoldfastError {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   const reason = cause instanceof Error ? cause.message.slice(0, 200) : 'unknown';
-  return new HoldfastError('engine_unavailable', `The durable engine cannot take calls now: ${reason}.`, { retryAfterMs: 1_000 });
+  return new HoldfastError('engine_unavailable', `The durable engine cannot take calls now: ${reason}.`, {
+    retryAfterMs: 1_000,
+  });
 }

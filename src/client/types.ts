@@ -1,5 +1,6 @@
 /** What the client takes and gives. */
 import type { ConversionWarning } from '../core/chat.ts';
+import type { ErrorRecord } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { NanoUsdString } from '../core/money.ts';
 import type { CallView } from '../core/ports/ledger.ts';
@@ -27,7 +28,9 @@ export interface RequestOptions {
 }
 
 /** A call as the gateway shows it. Its content is had by `result()`. */
-export type CallDescription = Omit<CallView, 'requestRef' | 'answerRef'>;
+export type CallDescription = Omit<CallView, 'requestRef' | 'answerRef' | 'error'> & {
+  error: Pick<ErrorRecord, 'code' | 'message' | 'source'> | null;
+};
 
 export interface CallAnswer {
   callId: string;

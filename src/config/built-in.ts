@@ -30,10 +30,5 @@ export function builtInConfig({ env, adapters }: BuiltInOptions): unknown {
       ),
     },
     models: SIMULATED_ROUTES,
-    tenants: {
-      default: {},
-      // For the demo's denied call: a hard budget too small for any answer.
-      'demo-poor': { budgets: [{ limitUsd: '0.000000001', period: 'day', hard: true }] },
-    },
   };
 }

@@ -1,16 +1,19 @@
 /** Finds, reads and checks the configuration: one error with everything that is wrong, or settings that hold. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseDocument } from 'yaml';
+import { parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { Settings } from '../core/settings.ts';
 import { builtInConfig } from './built-in.ts';
 import { configError, pathText, type ConfigProblem } from './config-error.ts';
 import { resolveConfig } from './resolve.ts';
+import { salvage } from './salvage.ts';
 import { configSchema } from './schema.ts';
 
 const DEFAULT_PATH = './holdfast.yaml';
+/** Against files that grow without end by aliases of aliases. */
+const MAX_ALIASES = 100;
 
 export interface LoadOptions {
   env: Readonly<Record<string, string | undefined>>;
@@ -43,7 +46,16 @@ export function parseSettings(text: string, origin: string, options: LoadOptions
       })),
     );
   }
-  return settingsFrom(document.toJS({ maxAliasCount: 100 }), origin, options);
+  return settingsFrom(valueOf(document, origin), origin, options);
+}
+
+function valueOf(document: Document, origin: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    throw configError(origin, [{ path: '(top)', problem: error.message, fix: 'Use fewer YAML aliases.' }]);
+  }
 }
 
 /** The JSON Schema of the file, for editors. */
@@ -53,10 +65,27 @@ export function configJsonSchema(): object {
 
 function settingsFrom(value: unknown, origin: string, options: LoadOptions): Settings {
   const parsed = configSchema.safeParse(value ?? {});
-  if (!parsed.success) throw configError(origin, parsed.error.issues.flatMap(problemsOf));
+  if (!parsed.success) {
+    const problems = parsed.error.issues.flatMap(problemsOf);
+    throw configError(origin, [...problems, ...brokenReferences(value, origin, options)]);
+  }
   const { settings, problems } = resolveConfig(parsed.data, { origin, env: options.env, adapters: options.adapters });
   if (problems.length > 0) throw configError(origin, problems);
   return settings;
+}
+
+/** Where the shape is wrong too: what the rest of the file refers to and lacks. */
+function brokenReferences(value: unknown, origin: string, options: LoadOptions): ConfigProblem[] {
+  const rest = salvage(value);
+  if (!rest) return [];
+  const removed = rest.removed.map(pathText);
+  // What refers to an entry that had to be taken out is not wrong for that.
+  const blind = ['providers', 'models', 'tenants'].some((group) =>
+    rest.removed.some((path) => path[0] === group && path.length <= 2),
+  );
+  return resolveConfig(rest.file, { origin, ...options }).problems.filter(
+    ({ path }) => !removed.some((gone) => path.startsWith(gone)) && !(blind && /^(?:models|keys)\b/.test(path)),
+  );
 }
 
 function readConfig(path: string): string {

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
+/** An IPv4 address mapped into IPv6 is checked by the IPv4 rules; a rule for all mapped ones would match every IPv4 address. */
 const privateRanges = new BlockList();
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
@@ -16,11 +17,10 @@ privateRanges.addAddress('::1', 'ipv6');
 privateRanges.addAddress('::', 'ipv6');
 privateRanges.addSubnet('fc00::', 7, 'ipv6');
 privateRanges.addSubnet('fe80::', 10, 'ipv6');
-privateRanges.addSubnet('::ffff:0:0', 96, 'ipv6');
 
 /** True for hosts of this machine or a private network, as written: names are not resolved, except the well-known ones. */
 export function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  const host = bareHost(hostname);
   const family = isIP(host);
   if (family !== 0) return privateRanges.check(host, family === 4 ? 'ipv4' : 'ipv6');
   return host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.local') || host.endsWith('.internal');
@@ -28,6 +28,11 @@ export function isPrivateHost(hostname: string): boolean {
 
 /** True when a server bound to this host is reached from this machine only. */
 export function isLoopbackHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  const host = bareHost(hostname);
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Without the brackets of IPv6, and without the dot that ends a full name: `localhost.` is `localhost`. */
+function bareHost(hostname: string): string {
+  return hostname.replace(/^\[|\]$|\.$/g, '').toLowerCase();
 }

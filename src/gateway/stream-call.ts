@@ -5,7 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { SseEvent, Wire } from '../core/chat.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
-import type { ErrorRecord } from '../core/errors.ts';
+import { HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
 import type { DoorWire } from '../core/ports/provider.ts';
 import { createDoorStream, eventsOfAnswer, replayFrames, type DoorStream } from '../providers/stream-bridge.ts';
@@ -24,6 +24,23 @@ export async function streamCall(
   signal: AbortSignal,
 ): Promise<unknown> {
   const client = createClientStream(started, door, request, reply);
+  try {
+    return await relay(calls, started, client, shape, reply, signal);
+  } catch (error) {
+    // Once the stream has begun, no status can say it any more: the stream itself must.
+    if (client.isOpen) await client.fail(HoldfastError.is(error) ? error.toRecord() : lostError(), shape);
+    throw error;
+  }
+}
+
+async function relay(
+  calls: CallService,
+  started: StartedCall,
+  client: ClientStream,
+  shape: ErrorShape,
+  reply: FastifyReply,
+  signal: AbortSignal,
+): Promise<unknown> {
   let stored: StoredAnswer | null = null;
   for await (const batch of started.follow(signal)) {
     const out: SseEvent[] = [];
@@ -35,8 +52,7 @@ export async function streamCall(
         await client.write(out);
         if (message.call.outcome !== 'succeeded') return client.fail(message.call.error ?? lostError(), shape);
         stored ??= await calls.answerOf(message.call);
-        await client.finish(stored, message.call.attempts.at(-1)?.n ?? 1);
-        return reply;
+        return client.finish(stored, message.call.attempts.at(-1)?.n ?? 1, shape);
       }
     }
     await client.write(out);
@@ -44,6 +60,7 @@ export async function streamCall(
   return reply;
 }
 
+type ClientStream = ReturnType<typeof createClientStream>;
 type Frame = Extract<BusMessage, { type: 'frame' }>;
 
 /** What has gone to the client, and from which attempt. */
@@ -70,7 +87,18 @@ function createClientStream(started: StartedCall, door: DoorWire, request: Fasti
     return sse;
   }
 
+  async function fail(error: ErrorRecord, shape: ErrorShape) {
+    if (!sse) return sendError(reply, error, shape, request.id);
+    const data = JSON.stringify(errorBody(error, shape, request.id));
+    await sse.write([shape === 'anthropic' ? { event: 'error', data } : { data }]);
+    sse.end();
+    return reply;
+  }
+
   return {
+    get isOpen() {
+      return sse?.isOpen ?? false;
+    },
     begin(number: number, wire: Wire) {
       attempt = number;
       stream = createDoorStream(wire, door, started.request);
@@ -91,32 +119,38 @@ function createClientStream(started: StartedCall, door: DoorWire, request: Fasti
       if (events.length > 0) await open().write(events);
     },
     /** Sends what is still missing of the answer, then the end mark. */
-    async finish(stored: StoredAnswer, answeredBy: number) {
+    async finish(stored: StoredAnswer, answeredBy: number, shape: ErrorShape) {
+      const streamed = stream !== null && seq > 0;
+      // The client holds text of an attempt that was lost: never splice another one's to it.
+      if (sse !== null && attempt !== answeredBy) return fail(splicedError(attempt, answeredBy), shape);
       const response = open();
-      if (!stream || attempt !== answeredBy || seq === 0) {
+      if (streamed && stream !== null && attempt === answeredBy) {
+        await response.write([...(held ?? []), ...numbered(stream.end())]);
+      } else {
         // Nothing of this attempt was streamed here: it answered in one piece, or ran before this client came.
         attempt = answeredBy;
-        const replay = stored.frames
-          ? replayFrames(stored, door, started.request)
-          : createDoorStreamOf(stored, door, started);
-        await response.write(numbered(replay));
-      } else {
-        await response.write([...(held ?? []), ...numbered(stream.end())]);
+        const isStream = stored.frames !== null;
+        await response.write(
+          numbered(isStream ? replayFrames(stored, door, started.request) : streamOf(stored, door, started)),
+        );
       }
       response.end();
-    },
-    async fail(error: ErrorRecord, shape: ErrorShape) {
-      if (!sse) return sendError(reply, error, shape, request.id);
-      const data = JSON.stringify(errorBody(error, shape, request.id));
-      await sse.write([shape === 'anthropic' ? { event: 'error', data } : { data }]);
-      sse.end();
       return reply;
     },
+    fail,
+  };
+}
+
+function splicedError(begun: number, answeredBy: number): ErrorRecord {
+  return {
+    code: 'outcome_unknown',
+    message: `Attempt ${String(begun)} was lost in mid-stream; attempt ${String(answeredBy)} has the answer. Ask for it again with the same Idempotency-Key.`,
+    source: 'gateway',
   };
 }
 
 /** An answer that came in one piece, as a stream. */
-function createDoorStreamOf(stored: StoredAnswer, door: DoorWire, started: StartedCall): SseEvent[] {
+function streamOf(stored: StoredAnswer, door: DoorWire, started: StartedCall): SseEvent[] {
   const encoder = door.createStreamEncoder(started.request);
   return [...encoder.push(eventsOfAnswer(stored.answer)), ...encoder.end()];
 }

@@ -40,8 +40,9 @@ export function createContentInspector(settings: InspectionSettings): (request: 
     if (typeof value === 'string') return isInlineData(value) ? value : inspectText(value, path);
     if (Array.isArray(value)) return value.map((item, index) => inspect(item, `${path}[${String(index)}]`) ?? null);
     if (isJsonObject(value)) {
-      if (isInlineSource(value)) return value;
-      return mapObject(value, (field, key) => inspect(field, path === '' ? key : `${path}.${key}`));
+      return mapObject(value, (field, key) =>
+        key === 'data' && isInlineSource(value) ? field : inspect(field, path === '' ? key : `${path}.${key}`),
+      );
     }
     return value;
   }
@@ -63,11 +64,15 @@ function mask(detector: Detector, text: string): string {
   return text.replace(detector.pattern, (match) => ((detector.accept?.(match) ?? true) ? `[${detector.name}]` : match));
 }
 
+/** Nothing but base64 may follow, or `data:;base64,` in front would keep any text from being looked at. */
+const INLINE_DATA = /^data:[^,\s]{0,100};base64,[A-Za-z0-9+/_=\r\n-]*$/;
+const BASE64 = /^[A-Za-z0-9+/_=\r\n-]*$/;
+
 function isInlineData(text: string): boolean {
-  return text.startsWith('data:') && text.slice(0, 100).includes(';base64,');
+  return text.startsWith('data:') && INLINE_DATA.test(text);
 }
 
 /** Anthropic's base64 source and OpenAI's audio: the data stands apart from its type. */
-function isInlineSource(value: JsonObject): boolean {
-  return (value['type'] === 'base64' || typeof value['format'] === 'string') && typeof value['data'] === 'string';
+function isInlineSource({ type, format, data }: JsonObject): boolean {
+  return (type === 'base64' || typeof format === 'string') && typeof data === 'string' && BASE64.test(data);
 }

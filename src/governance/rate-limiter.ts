@@ -47,14 +47,14 @@ export function createRateLimiter(now: () => number = Date.now): RateLimiter {
     return window;
   }
 
+  /** Null when there is room, else the time after which there is, if nothing else is taken until then. */
   function waitFor(window: Window, limit: number, amount: number): number | null {
     const elapsed = (now() % MINUTE_MS) / MINUTE_MS;
-    const used = window.current + window.previous * (1 - elapsed);
-    if (used + amount <= limit) return null;
-    // The older minute's share fades linearly; what it cannot free waits for the next minute.
-    const excess = used + amount - limit;
-    const fading = window.previous > 0 ? (excess / window.previous) * MINUTE_MS : Infinity;
-    return Math.ceil(Math.min(fading, (1 - elapsed) * MINUTE_MS + 1));
+    const room = limit - amount - window.current;
+    if (window.previous * (1 - elapsed) <= room) return null;
+    // The older minute's share fades linearly. What it cannot free, this minute's own share frees in the next one.
+    const faded = room >= 0 ? 1 - room / window.previous : 1 + Math.max(0, 1 - (limit - amount) / window.current);
+    return Math.ceil((faded - elapsed) * MINUTE_MS) + 1;
   }
 
   return {
@@ -70,9 +70,11 @@ export function createRateLimiter(now: () => number = Date.now): RateLimiter {
         ] as const) {
           if (limit === null) continue;
           const window = windowOf(`${scope}/${kind}`);
-          const wait = waitFor(window, limit, amount);
+          // One request of more than a whole minute's tokens takes the whole minute: it could never pass otherwise.
+          const taken = Math.min(amount, limit);
+          const wait = waitFor(window, limit, taken);
           if (wait !== null) throw limited(scope, kind, limit, wait);
-          counted.push({ window, amount });
+          counted.push({ window, amount: taken });
         }
       }
       for (const { window, amount } of counted) window.current += amount;

@@ -6,6 +6,8 @@ const TOKENS_PER_MEDIA_PART = 6_000;
 /** Framing of messages, tools and templates that providers add around the text. */
 const FRAMING_TOKENS = 256;
 const FRAMING_TOKENS_PER_ITEM = 16;
+/** Quotes, colon and comma around a field or an element, where a provider shows the model JSON. */
+const PUNCTUATION_TOKENS = 6;
 
 /**
  * The most input tokens that the request can count. Byte-level tokenizers never make more tokens than bytes, so bytes
@@ -15,19 +17,20 @@ export function maxInputTokens(canonical: JsonObject): number {
   let tokens = FRAMING_TOKENS;
   const visit = (value: Json | undefined): void => {
     if (typeof value === 'string') {
-      tokens += isInlineMedia(value) ? 0 : Buffer.byteLength(value);
-    } else if (typeof value === 'number' || typeof value === 'boolean') {
-      tokens += 4;
+      tokens += Buffer.byteLength(value);
     } else if (Array.isArray(value)) {
+      tokens += value.length * PUNCTUATION_TOKENS;
       for (const item of value) visit(item);
     } else if (isJsonObject(value)) {
       tokens += FRAMING_TOKENS_PER_ITEM;
       if (isMediaPart(value)) tokens += TOKENS_PER_MEDIA_PART;
       else
         for (const [key, field] of Object.entries(value)) {
-          tokens += key.length;
+          tokens += Buffer.byteLength(key) + PUNCTUATION_TOKENS;
           visit(field);
         }
+    } else {
+      tokens += String(value).length;
     }
   };
   for (const field of ['messages', 'tools', 'response_format', 'functions', 'input']) visit(canonical[field]);
@@ -44,8 +47,4 @@ export function maxOutputTokens(canonical: JsonObject, fallback: number | null):
 
 function isMediaPart(value: JsonObject): boolean {
   return value['type'] === 'image_url' || value['type'] === 'input_audio' || value['type'] === 'file';
-}
-
-function isInlineMedia(text: string): boolean {
-  return text.startsWith('data:') && text.slice(0, 100).includes(';base64,');
 }

@@ -47,9 +47,9 @@ describe('docker-compose.yml', () => {
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });
 
-  it('runs nothing as root but the database, which gives up root by itself', () => {
+  it('runs nothing as root', () => {
     for (const [name, { user, build }] of services) {
-      if (name !== 'postgres' && build === undefined) expect(user, name).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+      if (build === undefined) expect(user, name).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     }
     expect(dockerfile).toMatch(/\nUSER node\n/);
     // Nothing that runs later may be root again.

@@ -1,12 +1,12 @@
 /** `holdfast demo`: shows in a minute what a durable call is. */
 import type { Command } from 'commander';
 import { runDemo } from '../demo/run-demo.ts';
-import type { CliContext } from '../program.ts';
+import type { CliContext } from '../context.ts';
 
 /** What a shell reports of a command that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
-export function registerDemo(program: Command, { env }: CliContext): void {
+export function registerDemo(program: Command, context: CliContext): void {
   program
     .command('demo')
     .description('start everything, make simulated calls of every kind, survive a kill -9, and clean up')
@@ -16,11 +16,11 @@ export function registerDemo(program: Command, { env }: CliContext): void {
       // Stays for the whole run: a second Ctrl-C must not end the clean-up half-way.
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => controller.abort());
       try {
-        await runDemo({ env, signal: controller.signal, stay });
+        await runDemo({ env: context.env, signal: controller.signal, stay });
       } catch (error) {
         if (!controller.signal.aborted) throw error;
-        console.error('interrupted');
-        process.exitCode = INTERRUPTED;
+        context.note('interrupted');
+        context.fail(INTERRUPTED);
       }
     });
 }

@@ -1,7 +1,7 @@
 /** `holdfast up`: starts everything, prints the addresses, and stays until it is told to stop. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { loadSettings } from '../../config/load.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { startEmbedded, type EmbeddedHoldfast } from '../../gateway/embedded.ts';
@@ -9,7 +9,8 @@ import { providerAdapters } from '../../providers/registry.ts';
 import { announceGateway, withdrawGateway } from '../gateway-file.ts';
 import { homeOf } from '../home.ts';
 import { nextSignal } from '../next-signal.ts';
-import type { CliContext } from '../program.ts';
+import { parsePort } from '../parse-options.ts';
+import type { CliContext } from '../context.ts';
 import { watchServer } from '../watch-server.ts';
 
 interface UpOptions {
@@ -98,11 +99,4 @@ function announce(holdfast: EmbeddedHoldfast, origin: string, home: string): voi
   if (holdfast.simulated.length > 0)
     console.log(`simulated    ${holdfast.simulated.join(', ')}: no real provider is called for these`);
   console.log('ready');
-}
-
-export function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new InvalidArgumentError('a port is a number from 0 to 65535');
-  return port;
 }

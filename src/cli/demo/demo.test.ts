@@ -37,11 +37,11 @@ interface DemoRun {
 }
 
 /** Runs the demo to its end, and sends it SIGINT once it has printed `interruptAt`. */
-async function runDemo(args: string[], interruptAt?: string): Promise<DemoRun> {
+async function runDemo(args: string[], interruptAt?: string, env: NodeJS.ProcessEnv = {}): Promise<DemoRun> {
   // Every process that the demo starts inherits this, and can be found by it.
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-test-'));
   const demo = spawn(process.execPath, [entryPoint(), 'demo', ...args], {
-    env: { ...process.env, TMPDIR: folder, OPENAI_API_KEY: 'not-a-key' },
+    env: { ...process.env, TMPDIR: folder, OPENAI_API_KEY: 'not-a-key', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push({ demo, folder });
@@ -105,4 +105,13 @@ describe.concurrent('holdfast demo', () => {
       expect(files).toEqual([]);
     },
   );
+
+  test('what keeps it from starting is said, with exit 1 and nothing left', { timeout: TIMEOUT_MS }, async () => {
+    const { code, output, left, files } = await runDemo([], undefined, { HOLDFAST_TEMPORAL_CLI: '/bin/false' });
+    expect(code).toBe(1);
+    expect(output).toContain('HOLDFAST_TEMPORAL_CLI=/bin/false cannot be used');
+    expect(output).not.toContain('ok:');
+    expect(left).toEqual([]);
+    expect(files).toEqual([]);
+  });
 });

@@ -2,7 +2,11 @@
 import type { Detector } from './secrets.ts';
 
 export const personalDetectors: Readonly<Record<string, Detector>> = {
-  email: { name: 'email', pattern: /\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b/g },
+  email: {
+    name: 'email',
+    // Begins where no character of a local part stands before it, or every letter of a long text would be a beginning.
+    pattern: /(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b/g,
+  },
   phone: { name: 'phone', pattern: /(?<![\w.+])\+\d{1,3}[ .-]?(?:\(\d{1,4}\)|\d{1,4})(?:[ .-]?\d{2,4}){2,4}\b/g },
   card: { name: 'card', pattern: /\b\d(?:[ -]?\d){12,18}\b/g, accept: (match) => passesLuhn(match.replace(/\D/g, '')) },
   ssn: { name: 'ssn', pattern: /\b(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}\b/g },

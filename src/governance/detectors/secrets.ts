@@ -16,7 +16,11 @@ export const secretDetectors: readonly Detector[] = [
   { name: 'slack-token', pattern: /\bxox[abprs]-[A-Za-z0-9-]{10,200}/g },
   { name: 'holdfast-key', pattern: /\bhk_[A-Za-z0-9_-]{43}/g },
   { name: 'private-key', pattern: /-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY-----/g },
-  { name: 'jwt', pattern: /\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}/g },
+  // Without the lookbehind each of many `-eyJ` would be scanned to the far end of its segment.
+  {
+    name: 'jwt',
+    pattern: /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}/g,
+  },
 ];
 
 function hasDigitAndLetter(match: string): boolean {

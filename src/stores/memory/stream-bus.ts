@@ -31,7 +31,9 @@ export function createMemoryStreamBus(): StreamBus & { readonly channels: number
   /** Drops a channel that nobody can need any more. */
   function release(callId: string, channel: Channel): void {
     const idle = channel.subscribers.size === 0 && channel.cancelListeners.size === 0;
-    if (idle && (channel.ended || channel.log.length === 0)) channels.delete(callId);
+    if (!idle || (!channel.ended && channel.log.length > 0)) return;
+    // A reader that left long ago comes here once more when it wakes; the id may have a new channel by then.
+    if (channels.get(callId) === channel) channels.delete(callId);
   }
 
   return {
@@ -58,7 +60,8 @@ export function createMemoryStreamBus(): StreamBus & { readonly channels: number
         channel.subscribers.delete(subscriber);
         release(callId, channel);
       };
-      signal.addEventListener('abort', leave, { once: true });
+      if (signal.aborted) leave();
+      else signal.addEventListener('abort', leave, { once: true });
       return readChannel(channel, subscriber, signal, () => {
         signal.removeEventListener('abort', leave);
         leave();

@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../core/json.ts';
+import { concealEcho } from './conceal-echo.ts';
+
+const requestOf = (content: string, extra: JsonObject = {}) => ({
+  wire: 'openai-chat' as const,
+  stream: false,
+  body: { model: 'a-very-long-model-name', messages: [{ role: 'user', content }], ...extra },
+});
+
+describe('concealEcho', () => {
+  it('masks the key, whatever it looks like, also where the message was cut within it', () => {
+    const secret = 'No.Known/Shape=Of+A-Key';
+    expect(concealEcho(`Wrong key ${secret}!`, secret, requestOf('x'))).toBe('Wrong key [redacted]!');
+    expect(concealEcho(`Wrong key ${secret.slice(0, 9)}…`, secret, requestOf('x'))).toBe('Wrong key [redacted]…');
+    expect(concealEcho('Wrong key abc', 'abc', requestOf('x'))).toBe('Wrong key [redacted]');
+  });
+
+  it('masks the prompt, whole or in part, plain or as JSON', () => {
+    const prompt = 'Tell "Zoë" 你好世界\nabout the merger';
+    const request = requestOf(prompt);
+    expect(concealEcho(`Cannot read: ${prompt}.`, undefined, request)).toBe('Cannot read: [content].');
+    expect(concealEcho('near <about the merger>', undefined, request)).toBe('near <[content]>');
+    expect(concealEcho(`in ${JSON.stringify(prompt)}`, undefined, request)).toBe('in [content]');
+    const ascii = JSON.stringify(prompt).replace(
+      /[^\x20-\x7e]/g,
+      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+    expect(concealEcho(`in ${ascii}`, undefined, request)).toBe('in [content]');
+  });
+
+  it('masks what stands deep in the request, such as a tool description', () => {
+    const tools = [{ type: 'function', function: { name: 'look_up_customer', description: 'Our private customers' } }];
+    expect(
+      concealEcho('look_up_customer: Our private customers is too long', undefined, requestOf('hi', { tools })),
+    ).toBe('look_up_customer: [content] is too long');
+  });
+
+  it('leaves a message that shares only words and names with the request', () => {
+    const message = "The model a-very-long-model-name does not take 'temperature' for this user.";
+    expect(concealEcho(message, 'sk-something-else', requestOf('What is the temperature?'))).toBe(message);
+  });
+
+  it('leaves no run of 12 characters of any prompt in any message', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme', minLength: 12, maxLength: 200 }),
+        fc.nat(),
+        fc.string(),
+        fc.string(),
+        (prompt, seed, before, after) => {
+          const start = seed % Math.max(1, prompt.length - 11);
+          const masked = concealEcho(before + prompt.slice(start) + after, undefined, requestOf(prompt));
+          for (let at = 0; at + 12 <= prompt.length; at++) {
+            const run = prompt.slice(at, at + 12);
+            if (!'[content]'.includes(run)) expect(masked.includes(run)).toBe(false);
+          }
+        },
+      ),
+    );
+  });
+
+  it('takes time in proportion to the prompt: 8 MB within two seconds', () => {
+    const started = performance.now();
+    concealEcho(`${'a'.repeat(250)}${'ab'.repeat(125)}`, 'secret-key', requestOf('a'.repeat(4 * 1024 * 1024)));
+    concealEcho('a'.repeat(500), 'secret-key', requestOf('ab'.repeat(2 * 1024 * 1024)));
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+});

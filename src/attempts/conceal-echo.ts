@@ -1,0 +1,78 @@
+/**
+ * Providers repeat what they were sent in their errors: the key, the prompt, whole bodies. The message of a failure enters
+ * history, ledger and logs, so whatever it shares with the request is masked before that, whatever it looks like.
+ */
+import { isJsonObject, type Json } from '../core/json.ts';
+import type { CallRequest } from '../core/ports/provider.ts';
+
+/** Shorter runs are common words, and hiding those would leave no message. */
+const SHARED_CONTENT_LENGTH = 12;
+/** Messages are cut to a length, and a key may be cut with them. */
+const SHARED_SECRET_LENGTH = 6;
+/** Values of these fields are names that a message needs to be of use, and no content. */
+const NAMING_FIELDS = new Set(['model', 'name', 'type', 'role']);
+const HASH_BASE = 0x01000193;
+
+/** @example concealEcho('Bad input: tell me a secret story', undefined, request) // 'Bad input: [content]' */
+export function concealEcho(message: string, secret: string | undefined, request: CallRequest): string {
+  const masked = secret
+    ? maskShared(message, [secret], Math.min(SHARED_SECRET_LENGTH, secret.length), '[redacted]')
+    : message;
+  return maskShared(masked, textsOf(request.body), SHARED_CONTENT_LENGTH, '[content]');
+}
+
+/** Each text as it is and, where that differs, as JSON with and without escapes beyond ASCII. */
+function* textsOf(value: Json | undefined): Generator<string> {
+  if (typeof value === 'string') {
+    yield value;
+    const json = JSON.stringify(value);
+    if (json.length > value.length + 2) yield json;
+    const ascii = json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    if (ascii.length > json.length) yield ascii;
+  } else if (Array.isArray(value)) {
+    for (const item of value) yield* textsOf(item);
+  } else if (isJsonObject(value)) {
+    for (const [key, field] of Object.entries(value)) if (!NAMING_FIELDS.has(key)) yield* textsOf(field);
+  }
+}
+
+/** Masks every run of at least `length` characters of `message` that stands in a source. Linear in the sources. */
+function maskShared(message: string, sources: Iterable<string>, length: number, mask: string): string {
+  if (length === 0 || message.length < length) return message;
+  const sought = new Map<number, Map<string, number[]>>();
+  for (const [position, hash] of rollingHashes(message, length)) {
+    const run = message.slice(position, position + length);
+    const runs = sought.get(hash) ?? new Map<string, number[]>();
+    sought.set(hash, runs.set(run, [...(runs.get(run) ?? []), position]));
+  }
+  const shared = new Uint8Array(message.length);
+  for (const source of sources) {
+    for (const [at, hash] of rollingHashes(source, length)) {
+      const runs = sought.get(hash);
+      if (!runs) continue;
+      const run = source.slice(at, at + length);
+      for (const position of runs.get(run) ?? []) shared.fill(1, position, position + length);
+      // Found once is enough; a prompt that repeats itself would be marked over and over.
+      runs.delete(run);
+      if (runs.size === 0) sought.delete(hash);
+    }
+  }
+  let text = '';
+  for (let index = 0; index < message.length; index++) {
+    if (shared[index] === 0) text += message.charAt(index);
+    else if (index === 0 || shared[index - 1] === 0) text += mask;
+  }
+  return text;
+}
+
+/** The hash of each window of `length` characters, with where it begins. */
+function* rollingHashes(text: string, length: number): Generator<[number, number]> {
+  let leaving = 1;
+  for (let step = 1; step < length; step++) leaving = Math.imul(leaving, HASH_BASE);
+  let hash = 0;
+  for (let index = 0; index < text.length; index++) {
+    if (index >= length) hash = (hash - Math.imul(text.charCodeAt(index - length), leaving)) | 0;
+    hash = (Math.imul(hash, HASH_BASE) + text.charCodeAt(index)) | 0;
+    if (index >= length - 1) yield [index - length + 1, hash];
+  }
+}

@@ -1,0 +1,74 @@
+/** The home on this machine, without a gateway. Whoever may read its files may do everything. */
+import type { CallDescription } from '../../client/index.ts';
+import { loadSettings } from '../../config/load.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { CallView } from '../../core/ports/ledger.ts';
+import { createAdministration, newKeySchema, type AdministrationLedger } from '../../gateway/administration.ts';
+import { providerAdapters } from '../../providers/registry.ts';
+import { openHomeStores, type HomeStores } from './home-stores.ts';
+import type { SystemAccess } from './system-access.ts';
+
+/** Who did it, in the audit log. */
+export const LOCAL_ACTOR = 'local';
+
+export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemAccess {
+  const stores = openHomeStores(home, env);
+  // The configuration is read, and the ledger opened, only by what needs it: calls can be looked at under a broken
+  // configuration, and providers without a ledger.
+  const administration = () =>
+    createAdministration({
+      settings: loadSettings({ env, adapters: providerAdapters }),
+      ledger: lazyLedger(stores),
+      adapters: providerAdapters,
+    });
+  return {
+    async listCalls(filter) {
+      const { calls, next } = await stores.ledger().listCalls(filter);
+      return { calls: calls.map(describe), next };
+    },
+    async getCall(id) {
+      const call = await stores.ledger().getCall(id);
+      if (!call) throw new HoldfastError('not_found', 'There is no such call.');
+      return describe(call);
+    },
+    // async: an error of the configuration is a rejection, as everywhere else.
+    budgets: async () => administration().budgets(null),
+    providers: async () => Promise.resolve(administration().providers()),
+    models: async () => Promise.resolve(administration().models()),
+    keys: async () => administration().keys(),
+    async createKey(given) {
+      const checked = newKeySchema.safeParse(given);
+      if (!checked.success) {
+        const [issue] = checked.error.issues;
+        throw new HoldfastError(
+          'invalid_request',
+          `${String(issue?.path[0] ?? 'key')}: ${issue?.message ?? 'not valid'}.`,
+        );
+      }
+      return administration().createKey(checked.data, LOCAL_ACTOR);
+    },
+    async revokeKey(name) {
+      return { entry: await administration().revokeKey(name, LOCAL_ACTOR) };
+    },
+    audit: async (afterSeq, limit) => ({ entries: await stores.ledger().listAudit(afterSeq, limit) }),
+    verifyAudit: async () => stores.ledger().verifyAudit(),
+    close: () => stores.close(),
+  };
+}
+
+function lazyLedger(stores: HomeStores): AdministrationLedger {
+  return {
+    budgetStatus: async (budgets) => stores.ledger().budgetStatus(budgets),
+    createKey: async (key) => stores.ledger({ mayCreate: true }).createKey(key),
+    listKeys: async () => stores.ledger().listKeys(),
+    revokeKey: async (name) => stores.ledger().revokeKey(name),
+    appendAudit: async (entry) => stores.ledger().appendAudit(entry),
+    listAudit: async (afterSeq, limit) => stores.ledger().listAudit(afterSeq, limit),
+    verifyAudit: async () => stores.ledger().verifyAudit(),
+  };
+}
+
+/** As the API shows it: references into the payload store are no one's business. */
+function describe({ requestRef: _request, answerRef: _answer, error, ...call }: CallView): CallDescription {
+  return { ...call, error: error && { code: error.code, message: error.message, source: error.source } };
+}

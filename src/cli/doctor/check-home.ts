@@ -1,0 +1,126 @@
+/** The home: who owns it, whether its ports are free, whether its ledger can be opened by this version. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { loadMasterKey } from '../../stores/crypto/master-key.ts';
+import { migrations } from '../../stores/sqlite/migrations.ts';
+import { openSqliteLedger } from '../../stores/sqlite/open-sqlite-ledger.ts';
+import { tryExclusiveLock } from '../../temporal/exclusive-lock.ts';
+import { isRunning } from '../../temporal/process-identity.ts';
+import { readServerState } from '../../temporal/server-state.ts';
+import { ledgerPath } from '../access/home-stores.ts';
+import { isFreePort } from '../free-ports.ts';
+import { findRunningGateway } from '../gateway-file.ts';
+import { errorText, type DoctorInput, type Finding } from './check.ts';
+
+export function checkHome({ home }: Pick<DoctorInput, 'home'>): Finding {
+  const name = 'home';
+  if (!existsSync(home)) return { name, status: 'ok', message: `${home} is made at the first start` };
+  const gateway = findRunningGateway(home);
+  if (gateway)
+    return { name, status: 'ok', message: `${home} is served by process ${String(gateway.pid)} at ${gateway.url}` };
+  const server = readServerState(home);
+  if (server && isRunning(server)) {
+    return {
+      name,
+      status: 'warn',
+      message: `nothing serves ${home}, but the Temporal server of a killed run is alive (pid ${String(server.pid)})`,
+      remedy: '`holdfast up` takes it over, and calls in flight go on.',
+    };
+  }
+  if (isLocked(home)) {
+    return {
+      name,
+      status: 'warn',
+      message: `a process that takes no calls owns ${home}: it starts, stops, or hangs`,
+      remedy: `Wait a little; ${join(home, 'holdfast.log')} says what it does, ${join(home, 'owner.json')} which it is.`,
+    };
+  }
+  return { name, status: 'ok', message: `${home} is free` };
+}
+
+/** Held by the owner of a home for life, whatever files say. */
+function isLocked(home: string): boolean {
+  const path = join(home, 'lock.db');
+  if (!existsSync(path)) return false;
+  const lock = tryExclusiveLock(path);
+  lock?.release();
+  return lock === undefined;
+}
+
+export interface WantedPorts {
+  gateway: number;
+  temporal: number;
+  ui: number;
+}
+
+/** A port is well when nobody listens on it, or the running node of this home does. */
+export async function checkPorts({ home }: Pick<DoctorInput, 'home'>, wanted: WantedPorts): Promise<Finding[]> {
+  const gateway = existsSync(home) ? findRunningGateway(home) : null;
+  const server = existsSync(home) ? readServerState(home) : undefined;
+  const isServerAlive = server !== undefined && isRunning(server);
+  const ours = {
+    gateway: gateway ? Number(new URL(gateway.url).port) : null,
+    temporal: isServerAlive ? server.port : null,
+    ui: isServerAlive ? server.uiPort : null,
+  };
+  const flags = { gateway: '--port', temporal: '--temporal-port', ui: '--ui-port' };
+  return Promise.all(
+    (['gateway', 'temporal', 'ui'] as const).map(async (which): Promise<Finding> => {
+      const name = `port of ${which}`;
+      const running = ours[which];
+      if (running !== null) return { name, status: 'ok', message: `${String(running)} is ours` };
+      const port = wanted[which];
+      if (port === 0 || (await isFreePort(port))) return { name, status: 'ok', message: `${String(port)} is free` };
+      return {
+        name,
+        status: 'fail',
+        message: `${String(port)} is taken by another process`,
+        remedy: `Stop it, or start with another: holdfast up ${flags[which]} <port>.`,
+      };
+    }),
+  );
+}
+
+/** Looks without changing: an older ledger is upgraded by `up`, not by the doctor. */
+export async function checkLedger({ home, env }: DoctorInput): Promise<Finding> {
+  const name = 'ledger';
+  const path = ledgerPath(home);
+  if (!existsSync(path)) return { name, status: 'ok', message: 'none yet; made at the first start' };
+  try {
+    const version = schemaVersion(path);
+    const known = migrations.length;
+    if (version > known) {
+      return {
+        name,
+        status: 'fail',
+        message: `schema version ${String(version)}; this Holdfast knows up to ${String(known)}`,
+        remedy: 'Use the newer Holdfast that wrote it, or restore a backup.',
+      };
+    }
+    if (version < known)
+      return {
+        name,
+        status: 'ok',
+        message: `schema version ${String(version)}; \`holdfast up\` brings it to ${String(known)}`,
+      };
+    await openSqliteLedger({ path, masterKey: loadMasterKey({ home, env }) }).ledger.close();
+    return { name, status: 'ok', message: `opens, schema version ${String(version)}` };
+  } catch (error) {
+    return {
+      name,
+      status: 'fail',
+      message: errorText(error),
+      remedy: 'Restore a backup, or put the right master key back.',
+    };
+  }
+}
+
+function schemaVersion(path: string): number {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return Number(database.prepare('select max(version) as version from schema_version').get()?.['version'] ?? 0);
+  } finally {
+    database.close();
+  }
+}

@@ -1,0 +1,33 @@
+/** Everything that the doctor looks at. It changes nothing. */
+import { checkConfig, checkSecrets } from './check-config.ts';
+import { checkHome, checkLedger, checkPorts } from './check-home.ts';
+import { checkDisk, checkNode } from './check-machine.ts';
+import { checkTemporal } from './check-temporal.ts';
+import type { DoctorInput, Finding } from './check.ts';
+
+const DEFAULT_PORTS = { gateway: 4000, temporal: 7233, ui: 8233 };
+
+export interface PortFlags {
+  port?: number;
+  temporalPort?: number;
+  uiPort?: number;
+}
+
+export async function examine(input: DoctorInput, flags: PortFlags): Promise<Finding[]> {
+  const { finding: config, settings } = checkConfig(input);
+  const ports = {
+    gateway: flags.port ?? settings?.gateway.port ?? DEFAULT_PORTS.gateway,
+    temporal: flags.temporalPort ?? DEFAULT_PORTS.temporal,
+    ui: flags.uiPort ?? DEFAULT_PORTS.ui,
+  };
+  return [
+    checkNode(),
+    await checkTemporal(input),
+    checkHome(input),
+    ...(await checkPorts(input, ports)),
+    await checkLedger(input),
+    config,
+    ...(settings ? [await checkSecrets(input, settings)] : []),
+    checkDisk(input),
+  ];
+}

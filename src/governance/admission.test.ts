@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest';
+import { parseSettings } from '../config/load.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Principal } from '../core/call/types.ts';
+import type { BudgetSettings } from '../core/settings.ts';
+import { createPriceBook } from '../ledger/pricing/price-book.ts';
+import { providerAdapters } from '../providers/registry.ts';
+import { requiredCapabilities } from '../providers/required-capabilities.ts';
+import { credentialOf, decideAdmission, type AdmissionDeps } from './admission.ts';
+import { allowedModelsPolicy, type PolicyRequest } from './policy.ts';
+import { maxInputTokens } from './request-bounds.ts';
+
+const settings = parseSettings(
+  `
+providers:
+  openai: { kind: openai, apiKey: env:KEY }
+  claude: { kind: anthropic, apiKey: secret:claude }
+  local: { kind: openai-compatible, baseUrl: "http://127.0.0.1:1/v1", allowPrivateAddress: true }
+models:
+  smart: { targets: [{ provider: openai, model: gpt-4o }, { provider: claude, model: claude-sonnet-4-5 }] }
+  cheap-then-free: { targets: [{ provider: local, model: own-model }, { provider: openai, model: gpt-4o-mini }] }
+  free: { targets: [{ provider: local, model: own-model }] }
+  bounded: { targets: [{ provider: openai, model: gpt-4o }], maxOutputTokens: 100 }
+`,
+  'test',
+  { env: { KEY: 'k' }, adapters: providerAdapters },
+);
+const prices = createPriceBook({});
+const asked: PolicyRequest[] = [];
+const deps: AdmissionDeps = {
+  settings,
+  adapters: providerAdapters,
+  policy: {
+    decide(request) {
+      asked.push(request);
+      return allowedModelsPolicy.decide(request);
+    },
+  },
+  requiredCapabilities,
+  worstCase: (provider, model, inputTokens, maxOutputTokens) =>
+    prices.worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens }),
+  newDecisionId: () => 'dec_1',
+};
+const anyone: Principal = { tenant: 'acme', key: 'app', models: null };
+const chat = (extra: JsonObject = {}): JsonObject => ({ messages: [{ role: 'user', content: 'hi' }], ...extra });
+const budget = (extra: Partial<BudgetSettings> = {}): BudgetSettings => ({
+  scope: 'tenant:acme',
+  period: 'day',
+  limitNanoUsd: 1n,
+  hard: true,
+  alertAt: [],
+  allowUnbounded: false,
+  ...extra,
+});
+
+async function decide(
+  model: string,
+  options: {
+    canonical?: JsonObject;
+    budgets?: BudgetSettings[];
+    principal?: Principal;
+    kind?: 'chat' | 'embedding';
+  } = {},
+) {
+  const { canonical = chat({ max_tokens: 10 }), budgets = [], principal = anyone, kind = 'chat' } = options;
+  return decideAdmission(deps, { input: { kind, model, principal }, canonical, budgets });
+}
+
+async function planOf(...args: Parameters<typeof decide>) {
+  const admission = await decide(...args);
+  if (!admission.allowed) throw new Error(`denied: ${admission.error.message}`);
+  return admission.plan;
+}
+
+async function denialOf(...args: Parameters<typeof decide>) {
+  const admission = await decide(...args);
+  if (admission.allowed) throw new Error('it was allowed');
+  return admission;
+}
+
+describe('policy', () => {
+  it('denies a model that the key may not name, with the policy, the decision and what it may name', async () => {
+    const denial = await denialOf('smart', { principal: { ...anyone, models: ['free', 'bounded'] } });
+    expect(denial).toMatchObject({
+      decisionId: 'dec_1',
+      error: {
+        code: 'permission_denied',
+        source: 'gateway',
+        details: { policy: 'allowed-models', decisionId: 'dec_1' },
+      },
+    });
+    expect(denial.error.message).toContain('may use: free, bounded');
+  });
+
+  it('denies everything to a key with an empty list, and `provider/model` to one that lists only aliases', async () => {
+    expect((await denialOf('smart', { principal: { ...anyone, models: [] } })).error.message).toContain('none');
+    const listed = { ...anyone, models: ['smart'] };
+    expect((await denialOf('openai/gpt-4o', { principal: listed })).error.code).toBe('permission_denied');
+    expect((await planOf('smart', { principal: listed })).candidates).toHaveLength(2);
+  });
+
+  it('decides before anything is told about the model: an unknown one looks the same to who may not name it', async () => {
+    const denial = await denialOf('no-such-model', { principal: { ...anyone, models: ['smart'] } });
+    expect(denial.error.code).toBe('permission_denied');
+  });
+
+  it('is asked with who, what and the tags', async () => {
+    asked.length = 0;
+    const input = { kind: 'chat' as const, model: 'smart', principal: anyone, tags: { team: 'x' } };
+    await decideAdmission(deps, { input, canonical: chat(), budgets: [] });
+    expect(asked).toEqual([{ principal: anyone, kind: 'chat', model: 'smart', tags: { team: 'x' } }]);
+  });
+
+  it('that fails is a defect and no denial', async () => {
+    const broken = { ...deps, policy: { decide: () => Promise.reject(new Error('engine down')) } };
+    const request = {
+      input: { kind: 'chat' as const, model: 'smart', principal: anyone },
+      canonical: chat(),
+      budgets: [],
+    };
+    await expect(decideAdmission(broken, request)).rejects.toThrow('engine down');
+  });
+});
+
+describe('the route', () => {
+  it('keeps the order of the targets and takes retries, timeouts and the first credential along', async () => {
+    const plan = await planOf('smart');
+    expect(plan.candidates.map(({ provider, model }) => `${provider}/${model}`)).toEqual([
+      'openai/gpt-4o',
+      'claude/claude-sonnet-4-5',
+    ]);
+    expect(plan).toMatchObject({
+      decisionId: 'dec_1',
+      first: { credential: 'env:KEY' },
+      retries: settings.defaultRoute.retries,
+      timeouts: settings.defaultRoute.timeouts,
+      onUnknown: 'recover',
+    });
+    expect(plan.candidates.map((candidate) => credentialOf(settings, candidate))).toEqual(['env:KEY', 'secret:claude']);
+  });
+
+  it('of `provider/model` is that one target, slashes in the model included', async () => {
+    expect((await planOf('local/org/model')).candidates).toMatchObject([{ provider: 'local', model: 'org/model' }]);
+  });
+
+  it.each([['nope'], ['nope/gpt-4o'], ['openai/'], ['/gpt-4o'], ['']])('of %j does not exist', async (model) => {
+    expect((await denialOf(model)).error).toMatchObject({ code: 'not_found', param: 'model' });
+  });
+
+  it('leaves out targets that cannot do what is asked', async () => {
+    const several = chat({ n: 2, max_tokens: 10 });
+    expect((await planOf('smart', { canonical: several })).candidates.map(({ provider }) => provider)).toEqual([
+      'openai',
+    ]);
+  });
+
+  it('names the missing capability when no target is left', async () => {
+    const canonical = { input: 'text' };
+    const { error } = await denialOf('claude/claude-sonnet-4-5', { canonical, kind: 'embedding' });
+    expect(error).toMatchObject({ code: 'capability_missing', param: 'model', details: { missing: ['embeddings'] } });
+  });
+});
+
+describe('the worst case', () => {
+  const amount = (value: string | null | undefined) => BigInt(value ?? 'x');
+
+  it('is each candidate own price for the bounds of the request', async () => {
+    const canonical = chat({ max_tokens: 1_000 });
+    const { candidates } = await planOf('smart', { canonical });
+    const inputTokens = maxInputTokens(canonical);
+    for (const { provider: name, model, worstCaseNanoUsd } of candidates) {
+      const provider = settings.providers.get(name);
+      if (!provider) throw new Error('no provider');
+      const expected = prices.worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens: 1_000 });
+      expect(amount(worstCaseNanoUsd)).toBe(expected);
+    }
+    expect(new Set(candidates.map(({ worstCaseNanoUsd }) => worstCaseNanoUsd)).size).toBe(2);
+  });
+
+  it('takes the bound of the route, then of the model, where the request has none', async () => {
+    const unbounded = await planOf('openai/gpt-4o', { canonical: chat() });
+    const byRoute = await planOf('bounded', { canonical: chat() });
+    const byRequest = await planOf('bounded', { canonical: chat({ max_tokens: 100 }) });
+    expect(byRoute.candidates[0]?.worstCaseNanoUsd).toBe(byRequest.candidates[0]?.worstCaseNanoUsd);
+    expect(amount(unbounded.candidates[0]?.worstCaseNanoUsd)).toBeGreaterThan(
+      amount(byRoute.candidates[0]?.worstCaseNanoUsd),
+    );
+  });
+
+  it('is null without a price', async () => {
+    expect((await planOf('free')).candidates).toMatchObject([{ worstCaseNanoUsd: null }]);
+  });
+});
+
+describe('a hard budget', () => {
+  it('refuses a call without a price, and says what would help', async () => {
+    const { error } = await denialOf('free', { budgets: [budget()] });
+    expect(error).toMatchObject({ code: 'budget_exceeded', details: { scope: 'tenant:acme' } });
+    expect(error.message).toMatch(/max_tokens.*price override.*allowUnbounded/);
+  });
+
+  it('drops the candidates without a price where others have one, and their credential is chosen', async () => {
+    const plan = await planOf('cheap-then-free', { budgets: [budget()] });
+    expect(plan.candidates.map(({ provider }) => provider)).toEqual(['openai']);
+    expect(plan.first.credential).toBe('env:KEY');
+  });
+
+  it.each<[string, BudgetSettings[]]>([
+    ['it allows unbounded calls', [budget({ allowUnbounded: true })]],
+    ['it is soft', [budget({ hard: false })]],
+    ['there is none', []],
+  ])('lets a call without a price through when %s', async (_, budgets) => {
+    expect((await planOf('free', { budgets })).candidates).toHaveLength(1);
+    expect((await planOf('cheap-then-free', { budgets })).candidates).toHaveLength(2);
+  });
+
+  it('refuses when one of several budgets is strict, and names that one', async () => {
+    const budgets = [budget({ allowUnbounded: true }), budget({ scope: 'key:app' })];
+    expect((await denialOf('free', { budgets })).error.details).toEqual({ scope: 'key:app' });
+  });
+
+  it('leaves its room to the ledger: a priced call passes here whatever the limit', async () => {
+    expect((await planOf('smart', { budgets: [budget({ limitNanoUsd: 0n })] })).candidates).toHaveLength(2);
+  });
+});
