@@ -45,6 +45,10 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
     selectCredential(_callId, candidate) {
       return Promise.resolve({ credential: credentialOf(deps.settings, candidate) });
     },
+    stopAttempt(callId) {
+      deps.bus.requestCancel(callId);
+      return Promise.resolve();
+    },
     async settle(settlement, input) {
       // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
       if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);

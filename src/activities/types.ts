@@ -19,6 +19,8 @@ export interface CallSteps {
   admit(input: CallInput): Promise<Admission>;
   /** The name of the credential for a candidate; never the secret, never a version. */
   selectCredential(callId: string, candidate: Candidate): Promise<CredentialChoice>;
+  /** Stops the call's attempt where it runs in this process; elsewhere the engine's own cancel reaches it, seconds later. */
+  stopAttempt(callId: string): Promise<void>;
   /** Ends the call in the ledger and hands the answer to whoever waits. The first settlement stands. */
   settle(settlement: Settlement, input: CallInput): Promise<CallResult>;
 }

@@ -10,6 +10,8 @@ export const tunedFlags: readonly string[] = [
   ...['--sqlite-pragma', 'synchronous=NORMAL'],
   ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=5000'],
   ...['--dynamic-config-value', 'history.timerProcessorMaxPollRPS=500'],
+  // Timers wait this long for clocks of other hosts to agree; here there is one clock, and the default is a second.
+  ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="20ms"'],
   ...['--dynamic-config-value', 'system.enableActivityEagerExecution=true'],
 ];
 

@@ -63,7 +63,7 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
         },
         summary,
       });
-      const outcome = await interruptible(() => executeProvider(order));
+      const outcome = await interruptible(() => stoppedAtOnce(order.callId, () => executeProvider(order)));
       tell(
         `${order.candidate.provider}/${order.candidate.model} attempt ${outcome.attempt}: ` +
           (outcome.status === 'answered' ? 'answered' : outcome.error.code),
@@ -75,6 +75,19 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
     within,
     random: () => Math.random(),
   };
+}
+
+/** Runs an attempt; a cancellation of its scope reaches it without waiting for the next heartbeat. */
+async function stoppedAtOnce<T>(callId: string, attempt: () => Promise<T>): Promise<T> {
+  const state = { isRunning: true };
+  CancellationScope.current().cancelRequested.catch(async () => {
+    if (state.isRunning) await CancellationScope.nonCancellable(() => steps.stopAttempt(callId));
+  });
+  try {
+    return await attempt();
+  } finally {
+    state.isRunning = false;
+  }
 }
 
 /** A scope with a deadline. The deadline is a timer of the workflow, so it is seen in its history and survives crashes. */

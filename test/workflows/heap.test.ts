@@ -52,6 +52,7 @@ it(`keeps a cached call under ${MAX_BYTES_EACH / 1024} KB of memory`, async () =
         },
       }),
     selectCredential: () => Promise.resolve({ credential: null }),
+    stopAttempt: () => Promise.resolve(),
     async executeProvider() {
       waiting += 1;
       await released.promise;

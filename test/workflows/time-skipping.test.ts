@@ -60,6 +60,7 @@ describe.skipIf(reason !== undefined)('with time skipped', () => {
     const activities: CallSteps & ProviderActivities = {
       admit: () => Promise.resolve({ allowed: true, plan: { ...plan, timeouts: { ...plan.timeouts, totalMs } } }),
       selectCredential: () => Promise.resolve({ credential: null }),
+      stopAttempt: () => Promise.resolve(),
       executeProvider: ({ order }) => script(order),
       settle(settlement) {
         settlements.push(settlement);

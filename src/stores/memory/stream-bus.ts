@@ -2,6 +2,7 @@
  * The stream bus of one process. A call's channel is one log that all its subscribers read at their own pace, so a slow
  * reader costs nothing but its position; the log's size is bounded by the answer limit of the dispatcher.
  */
+import { LRUCache } from 'lru-cache';
 import type { BusMessage, StreamBus } from '../../core/ports/stream-bus.ts';
 
 interface Subscriber {
@@ -16,8 +17,12 @@ interface Channel {
   cancelListeners: Set<() => void>;
 }
 
+/** Cancel requests that are remembered for attempts that have not begun to listen. */
+const REMEMBERED_CANCELS = 10_000;
+
 export function createMemoryStreamBus(): StreamBus & { readonly channels: number } {
   const channels = new Map<string, Channel>();
+  const cancelled = new LRUCache<string, true>({ max: REMEMBERED_CANCELS });
 
   function open(callId: string): Channel {
     let channel = channels.get(callId);
@@ -68,6 +73,7 @@ export function createMemoryStreamBus(): StreamBus & { readonly channels: number
       });
     },
     requestCancel(callId) {
+      cancelled.set(callId, true);
       const listeners = channels.get(callId)?.cancelListeners;
       for (const listener of [...(listeners ?? [])]) listener();
       return (listeners?.size ?? 0) > 0;
@@ -75,6 +81,8 @@ export function createMemoryStreamBus(): StreamBus & { readonly channels: number
     onCancel(callId, listener) {
       const channel = open(callId);
       channel.cancelListeners.add(listener);
+      // The caller gave up between the call's start and this attempt: waiting for the engine to say so takes seconds.
+      if (cancelled.has(callId)) listener();
       return () => {
         channel.cancelListeners.delete(listener);
         release(callId, channel);

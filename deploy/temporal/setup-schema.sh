@@ -1,0 +1,17 @@
+#!/bin/sh
+# Creates or updates Temporal's two databases. Safe to repeat. Connection: SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD.
+set -eu
+
+schema=/etc/temporal/schema/postgresql/v12
+
+prepare() {
+  database=$1
+  versions=$2
+  temporal-sql-tool --db "$database" create
+  # A database that has its schema already refuses the setup; the update below then finds it in place.
+  temporal-sql-tool --db "$database" setup-schema -v 0.0 || echo "$database: a schema is there"
+  temporal-sql-tool --db "$database" update-schema -d "$schema/$versions/versioned"
+}
+
+prepare temporal temporal
+prepare temporal_visibility visibility

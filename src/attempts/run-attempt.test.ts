@@ -1,0 +1,462 @@
+import { describe, expect, it } from 'vitest';
+import type { AttemptOrder } from '../core/call/types.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type {
+  AttemptLease,
+  Ledger,
+  OpenAttemptInput,
+  OpenAttemptResult,
+  RecordAnswerInput,
+  RecordFailureInput,
+} from '../core/ports/ledger.ts';
+import type { CallRequest, ProviderAnswer, ProviderFailure } from '../core/ports/provider.ts';
+import type { BusMessage } from '../core/ports/stream-bus.ts';
+import type { DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
+import { providerAdapters } from '../providers/registry.ts';
+import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
+import { createAttemptRunner, type AttemptDeps } from './run-attempt.ts';
+
+const ORDER: AttemptOrder = {
+  callId: 'call_1',
+  tenant: 'acme',
+  key: 'app',
+  requestRef: 'p_request',
+  order: 1,
+  candidate: { provider: 'sim', model: 'sim-small', worstCaseNanoUsd: '5000' },
+  credential: 'env:KEY',
+  timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
+  onUnknown: 'recover',
+};
+const REQUEST: CallRequest = {
+  wire: 'openai-chat',
+  stream: true,
+  body: { model: 'small', messages: [{ role: 'user', content: 'a prompt to keep private' }] },
+};
+const ANSWER: ProviderAnswer = {
+  wire: 'openai-chat',
+  body: { id: 'r1' },
+  chat: null,
+  usage: null,
+  rawUsage: null,
+  responseId: 'r1',
+  model: 'sim-small-2026',
+  serviceTier: null,
+};
+const CHARGE = {
+  usage: null,
+  rawUsage: null,
+  costNanoUsd: 7n,
+  pricing: 'priced',
+  catalogue: 'c',
+  serviceTier: null,
+} as const;
+const LEASE: AttemptLease = { callId: 'call_1', attempt: 1, epoch: 1 };
+const SECOND: AttemptLease = { callId: 'call_1', attempt: 2, epoch: 1 };
+const DISPATCHED: OpenAttemptResult = { status: 'dispatched', lease: LEASE };
+const INTERRUPTED: OpenAttemptResult = { status: 'interrupted', lease: LEASE, responseId: null, delivered: false };
+const answeredBy: DispatchResult = { status: 'answered', answer: ANSWER, firstTokenAt: 99 };
+const failedBy = (failure: Partial<ProviderFailure> = {}, extra: Partial<DispatchResult> = {}): DispatchResult =>
+  ({
+    status: 'failed',
+    failure: { code: 'provider_unavailable', message: 'it broke', retryable: true, failOver: true, ...failure },
+    unknown: false,
+    partial: null,
+    firstTokenAt: null,
+    ...extra,
+  }) as DispatchResult;
+
+interface Scene {
+  opens?: OpenAttemptResult[];
+  fenced?: AttemptLease | null;
+  /** Whether the record of an answer or a failure is accepted. */
+  written?: boolean;
+  dispatch?: (input: DispatchInput) => Promise<DispatchResult>;
+  deps?: Partial<AttemptDeps>;
+}
+
+function stage({ opens = [DISPATCHED], fenced = null, written = true, dispatch, deps = {} }: Scene) {
+  const steps: string[] = [];
+  const opened: OpenAttemptInput[] = [];
+  const answers: RecordAnswerInput[] = [];
+  const failures: RecordFailureInput[] = [];
+  const sent: DispatchInput[] = [];
+  const published: BusMessage[] = [];
+  const queue = [...opens];
+  const ledger = {
+    openAttempt(input: OpenAttemptInput) {
+      steps.push('open');
+      opened.push(input);
+      const next = queue.shift();
+      return next ? Promise.resolve(next) : Promise.reject(new Error('opened once too often'));
+    },
+    fence() {
+      steps.push('fence');
+      return Promise.resolve(fenced);
+    },
+    markStreaming(_lease: AttemptLease, responseId: string | null) {
+      steps.push(`streaming ${String(responseId)}`);
+      return Promise.resolve({ written: true });
+    },
+    recordAnswer(input: RecordAnswerInput) {
+      steps.push('answer');
+      answers.push(input);
+      return Promise.resolve(written ? { written, answerRef: 'p_answer' } : { written, reason: 'fenced' });
+    },
+    recordFailure(input: RecordFailureInput) {
+      steps.push('failure');
+      failures.push(input);
+      return Promise.resolve(written ? { written } : { written, reason: 'fenced' });
+    },
+  } as unknown as Ledger;
+  const bus = createMemoryStreamBus();
+  const runner = createAttemptRunner({
+    ledger,
+    payloads: {
+      get: () => Promise.resolve(Buffer.from(JSON.stringify(REQUEST))),
+      put: () => Promise.reject(new Error('nothing is put here')),
+    },
+    bus: {
+      ...bus,
+      publish(callId, message) {
+        published.push(message);
+        return bus.publish(callId, message);
+      },
+    },
+    dispatcher: {
+      dispatch(input) {
+        steps.push('dispatch');
+        sent.push(input);
+        return dispatch ? dispatch(input) : Promise.resolve(answeredBy);
+      },
+      close: () => Promise.resolve(),
+    },
+    adapters: providerAdapters,
+    providerNamed: (name) => ({
+      name,
+      kind: 'simulated',
+      baseUrl: 'http://127.0.0.1:1/v1',
+      apiKey: 'env:KEY',
+      headers: {},
+    }),
+    resolveCredential: (name) => Promise.resolve({ name, version: 3, reveal: () => 'The.Secret-Value' }),
+    budgetsOf: () => [],
+    charge: () => CHARGE,
+    owner: 'host:1:2',
+    payloadTtlMs: 1_000,
+    ...deps,
+  });
+  const run = (order: Partial<AttemptOrder> = {}, signal = new AbortController().signal) =>
+    runner.run({ ...ORDER, ...order }, signal);
+  return { run, runner, bus, steps, opened, answers, failures, sent, published };
+}
+
+describe('an order', () => {
+  it('opens its row, sends, records the answer, publishes it, and returns a reference', async () => {
+    const { run, steps, opened, answers, sent, published } = stage({});
+    expect(await run()).toEqual({ status: 'answered', attempt: 1, answerRef: 'p_answer' });
+    expect(steps).toEqual(['open', 'dispatch', 'answer']);
+    expect(opened[0]).toMatchObject({ credential: 'env:KEY@3', worstCaseNanoUsd: 5_000n, owner: 'host:1:2', order: 1 });
+    expect(sent[0]?.encoded.headers['authorization']).toBe('Bearer The.Secret-Value');
+    expect(answers[0]).toMatchObject({
+      lease: LEASE,
+      charge: CHARGE,
+      responseId: 'r1',
+      answeredModel: 'sim-small-2026',
+    });
+    expect(answers[0]).toMatchObject({ firstTokenAt: 99, payloadTtlMs: 1_000 });
+    expect(published.map(({ type }) => type)).toEqual(['attempt-start', 'answer']);
+  });
+
+  it('goes without a credential and without a hold where there is none', async () => {
+    const { run, opened, sent } = stage({});
+    await run({ credential: null, candidate: { ...ORDER.candidate, worstCaseNanoUsd: null } });
+    expect(opened[0]).toMatchObject({ credential: null, worstCaseNanoUsd: null });
+    expect(sent[0]?.encoded.headers['authorization']).toBeUndefined();
+  });
+
+  const settledBefore: [OpenAttemptResult, unknown][] = [
+    [
+      { status: 'answered', attempt: 4, answerRef: 'p_before' },
+      { status: 'answered', attempt: 4, answerRef: 'p_before' },
+    ],
+    [
+      {
+        status: 'failed',
+        attempt: 2,
+        failure: {
+          error: { code: 'provider_rate_limited', message: 'm', source: 'provider' },
+          retryable: true,
+          failOver: true,
+          delivered: true,
+        },
+      },
+      { status: 'failed', attempt: 2, retryable: true, failOver: true, delivered: true },
+    ],
+    [
+      { status: 'refused', error: { code: 'budget_exceeded', message: 'full', source: 'gateway' } },
+      { status: 'failed', error: { code: 'budget_exceeded' }, retryable: false, failOver: false },
+    ],
+    [{ status: 'ended' }, { status: 'failed', error: { code: 'cancelled' }, retryable: false, failOver: false }],
+  ];
+  it.each(settledBefore)('that the ledger finds %j sends nothing', async (opened, expected) => {
+    const { run, steps, published } = stage({ opens: [opened] });
+    expect(await run()).toMatchObject(expected as object);
+    expect(steps).toEqual(['open']);
+    expect(published).toEqual([]);
+  });
+
+  it('without its credential fails over before any row is written', async () => {
+    const resolveCredential = () =>
+      Promise.reject(new HoldfastError('provider_auth', 'no secret', { source: 'gateway' }));
+    const { run, steps } = stage({ deps: { resolveCredential } });
+    expect(await run()).toMatchObject({
+      status: 'failed',
+      error: { code: 'provider_auth' },
+      failOver: true,
+      retryable: false,
+    });
+    expect(steps).toEqual([]);
+  });
+
+  it('whose credential store breaks is thrown, for the engine to try again', async () => {
+    const { run, steps } = stage({ deps: { resolveCredential: () => Promise.reject(new Error('disk')) } });
+    await expect(run()).rejects.toThrow('disk');
+    expect(steps).toEqual([]);
+  });
+
+  it('whose request has expired is thrown before any row is written', async () => {
+    const payloads = { get: () => Promise.resolve(null), put: () => Promise.resolve('') };
+    const { run, steps } = stage({ deps: { payloads } });
+    await expect(run()).rejects.toMatchObject({ code: 'engine_unavailable' });
+    expect(steps).toEqual([]);
+  });
+});
+
+describe('an order that was interrupted', () => {
+  it.each(['recover', 'retry'] as const)(
+    'with onUnknown %s is fenced and sent again, as another attempt',
+    async (onUnknown) => {
+      const { run, steps, answers } = stage({
+        opens: [INTERRUPTED, { status: 'dispatched', lease: SECOND }],
+        fenced: LEASE,
+      });
+      expect(await run({ onUnknown })).toMatchObject({ status: 'answered', attempt: 2 });
+      expect(steps).toEqual(['open', 'fence', 'open', 'dispatch', 'answer']);
+      expect(answers[0]?.lease).toEqual(SECOND);
+    },
+  );
+
+  it('with onUnknown fail is fenced, recorded as unknown, and not paid for again', async () => {
+    const { run, steps, failures } = stage({ opens: [INTERRUPTED], fenced: { ...LEASE, epoch: 2 } });
+    expect(await run({ onUnknown: 'fail' })).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error: { code: 'outcome_unknown' },
+      retryable: false,
+      failOver: false,
+    });
+    expect(steps).toEqual(['open', 'fence', 'failure']);
+    expect(failures[0]).toMatchObject({ lease: { epoch: 2 }, outcomeUnknown: true, charge: null });
+  });
+
+  it('but was recorded before the fence came, ends as it was recorded, whatever the policy', async () => {
+    const recorded: OpenAttemptResult = { status: 'answered', attempt: 1, answerRef: 'p_late' };
+    const { run, steps } = stage({ opens: [INTERRUPTED, recorded], fenced: null });
+    expect(await run({ onUnknown: 'fail' })).toMatchObject({ status: 'answered', answerRef: 'p_late' });
+    expect(steps).toEqual(['open', 'fence', 'open']);
+  });
+
+  it('and was taken by another process meanwhile sends nothing', async () => {
+    const { run, steps } = stage({ opens: [INTERRUPTED, { ...INTERRUPTED, lease: SECOND }], fenced: LEASE });
+    expect(await run()).toMatchObject({ status: 'failed', attempt: 2, error: { code: 'outcome_unknown' } });
+    expect(steps).toEqual(['open', 'fence', 'open']);
+  });
+});
+
+describe('an attempt that was fenced while it ran', () => {
+  it('drops its answer: nothing is published and nothing is returned as answered', async () => {
+    const { run, published } = stage({ written: false });
+    expect(await run()).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' }, retryable: false });
+    expect(published.map(({ type }) => type)).toEqual(['attempt-start']);
+  });
+
+  it('drops its failure too', async () => {
+    const { run, published } = stage({ written: false, dispatch: () => Promise.resolve(failedBy()) });
+    expect(await run()).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' }, retryable: false });
+    expect(published.map(({ type }) => type)).toEqual(['attempt-start']);
+  });
+});
+
+describe('a failure of the provider', () => {
+  it('is recorded with what may be done next, and without a charge', async () => {
+    const failure = { code: 'provider_rate_limited', retryAfterMs: 500, status: 429 } as const;
+    const { run, failures, published } = stage({ dispatch: () => Promise.resolve(failedBy(failure)) });
+    expect(await run()).toEqual({
+      status: 'failed',
+      attempt: 1,
+      error: { code: 'provider_rate_limited', message: 'it broke', source: 'provider', retryAfterMs: 500 },
+      retryable: true,
+      failOver: true,
+      delivered: false,
+    });
+    expect(failures[0]).toMatchObject({ charge: null, outcomeUnknown: false });
+    expect(published.at(-1)).toEqual({
+      type: 'attempt-failed',
+      attempt: 1,
+      code: 'provider_rate_limited',
+      delivered: false,
+    });
+  });
+
+  it('keeps the status of a rejection, which the caller is shown', async () => {
+    const rejected = failedBy({ code: 'provider_rejected', status: 422, retryable: false, failOver: false });
+    const { run } = stage({ dispatch: () => Promise.resolve(rejected) });
+    expect(await run()).toMatchObject({ error: { code: 'provider_rejected', status: 422 } });
+  });
+
+  it('that repeats key and prompt is recorded without them', async () => {
+    const message = 'Key The.Secret-Value may not ask: a prompt to keep private!';
+    const { run, failures, published } = stage({ dispatch: () => Promise.resolve(failedBy({ message })) });
+    const outcome = await run();
+    expect(outcome).toMatchObject({ error: { message: 'Key [redacted] may not ask: [content]!' } });
+    expect(JSON.stringify([outcome, failures, published])).not.toMatch(/Secret-Value|keep private/);
+  });
+
+  it('after which nobody knows the outcome keeps its hold, and may be tried again by policy', async () => {
+    const lost = failedBy({ code: 'provider_timeout' }, { unknown: true });
+    const { run, failures } = stage({ dispatch: () => Promise.resolve(lost) });
+    expect(await run()).toMatchObject({ error: { code: 'provider_timeout' }, retryable: true });
+    expect(failures[0]).toMatchObject({ outcomeUnknown: true, charge: null });
+  });
+
+  it('after which nobody knows the outcome is final with onUnknown fail', async () => {
+    const lost = failedBy({ code: 'provider_timeout' }, { unknown: true });
+    const { run, failures } = stage({ dispatch: () => Promise.resolve(lost) });
+    expect(await run({ onUnknown: 'fail' })).toMatchObject({
+      error: { code: 'outcome_unknown' },
+      retryable: false,
+      failOver: false,
+    });
+    expect(failures).toHaveLength(1);
+  });
+
+  it('in the middle of a stream is charged for what came, and is not unknown', async () => {
+    const cut = failedBy({}, { unknown: true, partial: ANSWER, firstTokenAt: 42 });
+    const { run, failures } = stage({ dispatch: () => Promise.resolve(cut) });
+    expect(await run({ onUnknown: 'fail' })).toMatchObject({
+      error: { code: 'provider_unavailable' },
+      retryable: true,
+    });
+    expect(failures[0]).toMatchObject({ charge: CHARGE, outcomeUnknown: false, firstTokenAt: 42 });
+  });
+
+  it('that our own cancel caused is a cancel, and is never tried again, whatever the policy for the unknown', async () => {
+    for (const onUnknown of ['fail', 'retry'] as const) {
+      const controller = new AbortController();
+      const { run, failures } = stage({
+        dispatch(input) {
+          controller.abort();
+          expect(input.signal.aborted).toBe(true);
+          return Promise.resolve(failedBy({}, { unknown: true }));
+        },
+      });
+      expect(await run({ onUnknown }, controller.signal)).toMatchObject({
+        error: { code: 'cancelled', source: 'gateway' },
+        retryable: false,
+        failOver: false,
+      });
+      expect(failures[0]).toMatchObject({ outcomeUnknown: true });
+    }
+  });
+
+  it('of our own encoder sends nothing, is recorded, and fails over', async () => {
+    const refusal = () => Promise.reject(new HoldfastError('capability_missing', 'cannot be said'));
+    const { run, failures } = stage({ dispatch: refusal });
+    expect(await run()).toMatchObject({ error: { code: 'capability_missing' }, failOver: true, retryable: false });
+    expect(failures).toHaveLength(1);
+  });
+
+  it('that is a defect of ours is thrown, and leaves the row for the next look', async () => {
+    const { run, failures, runner } = stage({ dispatch: () => Promise.reject(new TypeError('a defect')) });
+    await expect(run()).rejects.toThrow('a defect');
+    expect(failures).toEqual([]);
+    expect(runner.live).toBe(0);
+  });
+});
+
+describe('a stream', () => {
+  const frames = (input: DispatchInput) => {
+    input.onEvent({ data: 'a' }, [{ type: 'start', id: 'r9', model: 'm', created: 1 }]);
+    input.onEvent({ data: 'b' }, [{ type: 'text-delta', choice: 0, text: 'x' }]);
+  };
+
+  it('is marked once, published frame by frame, and stored as its frame log', async () => {
+    const { run, steps, answers, published } = stage({
+      dispatch(input) {
+        frames(input);
+        return Promise.resolve(answeredBy);
+      },
+    });
+    await run();
+    expect(steps.filter((step) => step.startsWith('streaming'))).toEqual(['streaming r9']);
+    expect(published.map((message) => (message.type === 'frame' ? message.seq : message.type))).toEqual([
+      'attempt-start',
+      0,
+      1,
+      'answer',
+    ]);
+    expect(JSON.parse(Buffer.from(answers[0]?.answerBytes ?? []).toString())).toMatchObject({
+      frames: [{ data: 'a' }, { data: 'b' }],
+    });
+  });
+
+  it.each([true, false])('that breaks is delivered only if someone was there to read it: %s', async (isRead) => {
+    const scene = stage({
+      dispatch(input) {
+        frames(input);
+        return Promise.resolve(failedBy({}, { partial: ANSWER }));
+      },
+    });
+    if (isRead) scene.bus.subscribe('call_1', new AbortController().signal);
+    expect(await scene.run()).toMatchObject({ delivered: isRead });
+    expect(scene.published.at(-1)).toMatchObject({ type: 'attempt-failed', delivered: isRead });
+  });
+});
+
+describe('the same order again in the same process', () => {
+  it('joins the one that runs: one row, one request, one answer for both', async () => {
+    const gate = Promise.withResolvers<DispatchResult>();
+    const { run, runner, steps } = stage({ dispatch: () => gate.promise });
+    const both = [run(), run()];
+    expect(runner.live).toBe(1);
+    gate.resolve(answeredBy);
+    const [first, second] = await Promise.all(both);
+    expect(second).toEqual(first);
+    expect(steps).toEqual(['open', 'dispatch', 'answer']);
+    expect(runner.live).toBe(0);
+  });
+
+  it('is aborted for all by any of them', async () => {
+    const sent: AbortSignal[] = [];
+    const { run } = stage({
+      dispatch: (input) =>
+        new Promise((resolve) => {
+          sent.push(input.signal);
+          input.signal.addEventListener('abort', () => resolve(failedBy({}, { unknown: true })));
+        }),
+    });
+    const leaving = new AbortController();
+    const stays = run();
+    const leaves = run({}, leaving.signal);
+    while (sent.length === 0) await Promise.resolve();
+    leaving.abort();
+    expect(await stays).toMatchObject({ error: { code: 'cancelled' } });
+    expect(await leaves).toMatchObject({ error: { code: 'cancelled' } });
+  });
+
+  it('runs apart for another order of the same call', async () => {
+    const { run, steps } = stage({ opens: [DISPATCHED, { status: 'dispatched', lease: SECOND }] });
+    await Promise.all([run(), run({ order: 2 })]);
+    expect(steps.filter((step) => step === 'dispatch')).toHaveLength(2);
+  });
+});
