@@ -18,8 +18,8 @@ export interface CallStepDeps {
   payloads: PayloadStore;
   bus: StreamBus;
   doorWire(request: CallRequest): DoorWire;
-  /** Inspects content that came without a door. @throws HoldfastError `content_blocked`. */
-  inspect(request: CallRequest): CallRequest;
+  /** What a door does to content before it is stored. @throws HoldfastError `content_blocked`. */
+  prepare(request: CallRequest): CallRequest;
   payloadTtlMs: number;
   /** Told of each call that ends here. */
   onCallEnd(call: CallView): void;
@@ -29,7 +29,7 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
   /** A call that a trusted caller started without a door has no row yet: its request stands inline. */
   async function withRow(input: CallInput): Promise<CallInput> {
     if (!input.inline) return input;
-    const request = deps.inspect(deps.doorWire(input.inline).parseRequest(input.inline.body));
+    const request = deps.prepare(deps.doorWire(input.inline).parseRequest(input.inline.body));
     return deps.ledger.ensureCall(input, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
   }
 

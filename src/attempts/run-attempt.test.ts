@@ -3,6 +3,7 @@ import type { AttemptOrder } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type {
   AttemptLease,
+  AttemptState,
   Ledger,
   OpenAttemptInput,
   OpenAttemptResult,
@@ -68,13 +69,15 @@ const failedBy = (failure: Partial<ProviderFailure> = {}, extra: Partial<Dispatc
 interface Scene {
   opens?: OpenAttemptResult[];
   fenced?: AttemptLease | null;
+  /** The state that the ledger shows of attempt 1. */
+  state?: AttemptState;
   /** Whether the record of an answer or a failure is accepted. */
   written?: boolean;
   dispatch?: (input: DispatchInput) => Promise<DispatchResult>;
   deps?: Partial<AttemptDeps>;
 }
 
-function stage({ opens = [DISPATCHED], fenced = null, written = true, dispatch, deps = {} }: Scene) {
+function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written = true, dispatch, deps = {} }: Scene) {
   const steps: string[] = [];
   const opened: OpenAttemptInput[] = [];
   const answers: RecordAnswerInput[] = [];
@@ -97,6 +100,7 @@ function stage({ opens = [DISPATCHED], fenced = null, written = true, dispatch, 
       steps.push(`streaming ${String(responseId)}`);
       return Promise.resolve({ written: true });
     },
+    getCall: () => Promise.resolve({ attempts: [{ n: 1, state }] }),
     recordAnswer(input: RecordAnswerInput) {
       steps.push('answer');
       answers.push(input);
@@ -147,7 +151,7 @@ function stage({ opens = [DISPATCHED], fenced = null, written = true, dispatch, 
   });
   const run = (order: Partial<AttemptOrder> = {}, signal = new AbortController().signal) =>
     runner.run({ ...ORDER, ...order }, signal);
-  return { run, runner, bus, steps, opened, answers, failures, sent, published };
+  return { run, runner, ledger, bus, steps, opened, answers, failures, sent, published };
 }
 
 describe('an order', () => {
@@ -246,8 +250,8 @@ describe('an order that was interrupted', () => {
     },
   );
 
-  it('with onUnknown fail is fenced, recorded as unknown, and not paid for again', async () => {
-    const { run, steps, failures } = stage({ opens: [INTERRUPTED], fenced: { ...LEASE, epoch: 2 } });
+  it('with onUnknown fail is recorded as unknown, and not paid for again', async () => {
+    const { run, steps, failures } = stage({ opens: [INTERRUPTED] });
     expect(await run({ onUnknown: 'fail' })).toMatchObject({
       status: 'failed',
       attempt: 1,
@@ -255,14 +259,40 @@ describe('an order that was interrupted', () => {
       retryable: false,
       failOver: false,
     });
-    expect(steps).toEqual(['open', 'fence', 'failure']);
-    expect(failures[0]).toMatchObject({ lease: { epoch: 2 }, outcomeUnknown: true, charge: null });
+    expect(steps).toEqual(['open', 'failure']);
+    expect(failures[0]).toMatchObject({ lease: LEASE, outcomeUnknown: true, charge: null });
   });
 
-  it('but was recorded before the fence came, ends as it was recorded, whatever the policy', async () => {
+  const reports: [AttemptState, OpenAttemptResult, object][] = [
+    ['answered', { status: 'answered', attempt: 1, answerRef: 'p_late' }, { status: 'answered', answerRef: 'p_late' }],
+    [
+      'failed',
+      {
+        status: 'failed',
+        attempt: 1,
+        failure: {
+          error: { code: 'provider_rate_limited', message: 'm', source: 'provider' },
+          retryable: true,
+          failOver: true,
+          delivered: false,
+        },
+      },
+      { status: 'failed', error: { code: 'provider_rate_limited' }, retryable: true },
+    ],
+  ];
+  it.each(reports)(
+    'with onUnknown fail, whose sender reported after all (%s), ends as reported',
+    async (state, reported, expected) => {
+      const { run, steps } = stage({ opens: [INTERRUPTED, reported], written: false, state });
+      expect(await run({ onUnknown: 'fail' })).toMatchObject(expected);
+      expect(steps).toEqual(['open', 'failure', 'open']);
+    },
+  );
+
+  it('but was recorded before the fence came, ends as it was recorded', async () => {
     const recorded: OpenAttemptResult = { status: 'answered', attempt: 1, answerRef: 'p_late' };
     const { run, steps } = stage({ opens: [INTERRUPTED, recorded], fenced: null });
-    expect(await run({ onUnknown: 'fail' })).toMatchObject({ status: 'answered', answerRef: 'p_late' });
+    expect(await run()).toMatchObject({ status: 'answered', answerRef: 'p_late' });
     expect(steps).toEqual(['open', 'fence', 'open']);
   });
 
@@ -285,6 +315,17 @@ describe('an attempt that was fenced while it ran', () => {
     expect(await run()).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' }, retryable: false });
     expect(published.map(({ type }) => type)).toEqual(['attempt-start']);
   });
+});
+
+it('a ledger that is busy for a moment does not lose an answer that was paid for', async () => {
+  const scene = stage({});
+  const { ledger } = scene;
+  const record = ledger.recordAnswer;
+  let refusals = 2;
+  ledger.recordAnswer = (input) =>
+    refusals-- > 0 ? Promise.reject(new HoldfastError('engine_unavailable', 'locked')) : record(input);
+  expect(await scene.run()).toMatchObject({ status: 'answered' });
+  expect(scene.steps).toEqual(['open', 'dispatch', 'answer']);
 });
 
 describe('a failure of the provider', () => {

@@ -20,6 +20,7 @@ import type { StreamBus } from '../core/ports/stream-bus.ts';
 import type { ProviderSettings } from '../core/settings.ts';
 import type { Dispatcher, DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import { concealEcho } from './conceal-echo.ts';
+import { untilRecorded } from './until-recorded.ts';
 import { createFrameLog } from './frame-log.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, failedWith, outcomeUnknown } from './outcomes.ts';
@@ -91,9 +92,10 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   let opened = await open();
   if (opened.status === 'interrupted') {
     // The row says that bytes left, and no one in this process is waiting for them: their sender died, or the engine
-    // gave the order to us while it lives elsewhere. Fencing makes the row `unknown` and silences that other writer.
-    const lease = await deps.ledger.fence(opened.lease, 'the process that sent it was lost');
-    if (lease && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
+    // gave the order to us while it lives elsewhere.
+    if (order.onUnknown === 'fail') return giveUpInterrupted(deps, order, opened.lease, open);
+    // Fencing makes the row `unknown` and silences that other writer.
+    await deps.ledger.fence(opened.lease, 'the process that sent it was lost');
     opened = await open();
   }
   if (opened.status !== 'dispatched') return withoutDispatch(opened, order);
@@ -171,7 +173,7 @@ async function dispatch(
 
   if (result.status === 'answered') {
     const stored: StoredAnswer = { answer: result.answer, frames: frames.log, warnings };
-    const written = await deps.ledger.recordAnswer({
+    const answer = {
       lease,
       answerBytes: Buffer.from(JSON.stringify(stored)),
       payloadTtlMs: deps.payloadTtlMs,
@@ -179,7 +181,9 @@ async function dispatch(
       responseId: result.answer.responseId,
       answeredModel: result.answer.model,
       firstTokenAt: result.firstTokenAt,
-    });
+    };
+    // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
+    const written = await untilRecorded(() => deps.ledger.recordAnswer(answer));
     if (!written.written || written.answerRef === undefined) return outcomeUnknown(lease.attempt);
     deps.bus.publish(order.callId, { type: 'answer', attempt: lease.attempt, stored });
     return answered(lease.attempt, written.answerRef);
@@ -230,6 +234,21 @@ function giveUpUnknown(deps: AttemptDeps, order: AttemptOrder, lease: AttemptLea
     charge: null,
     firstTokenAt: null,
   });
+}
+
+/** The same for an attempt whose sender is not here. It may have reported after all; then that is what counts. */
+async function giveUpInterrupted(
+  deps: AttemptDeps,
+  order: AttemptOrder,
+  lease: AttemptLease,
+  open: () => Promise<OpenAttemptResult>,
+): Promise<AttemptOutcome> {
+  const outcome = await giveUpUnknown(deps, order, lease);
+  const call = await deps.ledger.getCall(order.callId);
+  const state = call?.attempts.find(({ n }) => n === lease.attempt)?.state;
+  if (state !== 'answered' && state !== 'failed') return outcome;
+  const reported = await open();
+  return reported.status === 'dispatched' ? outcome : withoutDispatch(reported, order);
 }
 
 async function recordFailure(

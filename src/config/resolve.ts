@@ -127,6 +127,14 @@ export function resolveConfig(
     });
   });
 
+  if (file.retention.payloadHours < file.retention.idempotencyHours) {
+    problems.push({
+      path: 'retention.payloadHours',
+      problem: 'it is shorter than retention.idempotencyHours, so a repeated key would find its answer gone',
+      fix: `Set it to at least ${String(file.retention.idempotencyHours)}.`,
+    });
+  }
+
   const settings: Settings = {
     origin: context.origin,
     gateway: {

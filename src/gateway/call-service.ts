@@ -24,8 +24,8 @@ export interface CallServiceDeps {
   endWatch: EndWatch;
   limiter: RateLimiter;
   scopesOf(caller: Caller): readonly LimitedScope[];
-  /** Blocks or redacts. @throws HoldfastError `content_blocked`. */
-  inspect(request: CallRequest): CallRequest;
+  /** Blocks, redacts, bounds the output. @throws HoldfastError `content_blocked`. */
+  prepare(request: CallRequest): CallRequest;
   /** Governance: whether the call may go ahead and along which route, with what it may cost at first. */
   decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
   estimateTokens(canonical: JsonObject): number;
@@ -85,7 +85,8 @@ export function createCallService(deps: CallServiceDeps): CallService {
   const releases = new Map<string, () => void>();
 
   async function start({ caller, kind, door, body, headers, idempotencyKey, tags }: StartCall): Promise<StartedCall> {
-    const request = deps.inspect(door.parseRequest(body, headers));
+    const parsed = door.parseRequest(body, headers);
+    const request = deps.prepare(parsed);
     const { request: canonical } = door.toCanonical(request);
     const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
     let started: StartedCall | null = null;
@@ -104,7 +105,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
         idempotency:
           idempotencyKey === null
             ? null
-            : { key: idempotencyKey, bodyHash: deps.hashBody(tenant, request.body), ttlMs: deps.idempotencyTtlMs },
+            : { key: idempotencyKey, bodyHash: deps.hashBody(tenant, parsed.body), ttlMs: deps.idempotencyTtlMs },
         payloadTtlMs: deps.payloadTtlMs,
       });
       if (accepted.status === 'conflict') {
@@ -116,8 +117,9 @@ export function createCallService(deps: CallServiceDeps): CallService {
         const { callId } = accepted;
         return { callId, request, isNew: false, follow: (signal) => follow(callId, signal) };
       }
+      // Known before the start: a call may have ended before its start returns.
+      releases.set(accepted.input.callId, release);
       started = await launch(accepted.input, request);
-      releases.set(started.callId, release);
       return started;
     } finally {
       if (!started) release();
@@ -133,6 +135,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       await deps.engine.start(input);
     } catch (error) {
       controller.abort();
+      releases.delete(callId);
       // Nothing may be paid for a caller who was told "unavailable": ended in the ledger, the call can dispatch no more,
       // even if the start did reach the engine and only its answer was lost.
       const unavailable = HoldfastError.is(error)
@@ -148,19 +151,23 @@ export function createCallService(deps: CallServiceDeps): CallService {
       follow: (signal) => {
         signal.addEventListener('abort', () => controller.abort(), { once: true });
         if (signal.aborted) controller.abort();
-        return withLedgerEnd(callId, messages, true);
+        return withLedgerEnd(callId, messages, controller, true);
       },
     };
   }
 
   function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
-    return withLedgerEnd(callId, deps.bus.subscribe(callId, signal), false);
+    const controller = new AbortController();
+    signal.addEventListener('abort', () => controller.abort(), { once: true });
+    if (signal.aborted) controller.abort();
+    return withLedgerEnd(callId, deps.bus.subscribe(callId, controller.signal), controller, false);
   }
 
   /** Messages of the bus; where the call runs elsewhere, the watch puts its end on the bus. */
   async function* withLedgerEnd(
     callId: string,
     messages: AsyncIterable<BusMessage[]>,
+    subscription: AbortController,
     isNew: boolean,
   ): AsyncGenerator<BusMessage[]> {
     const unwatch = deps.endWatch.add(callId);
@@ -179,6 +186,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       }
     } finally {
       unwatch();
+      subscription.abort();
     }
   }
 

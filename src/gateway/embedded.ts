@@ -42,12 +42,21 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedH
   // Every step that succeeded has an undo; a failure on the way, and the end, undo them, last first.
   const undo: Undo[] = [];
   const stop = async () => {
-    for (let step = undo.pop(); step; step = undo.pop()) await step();
+    const failures: unknown[] = [];
+    for (let step = undo.pop(); step; step = undo.pop()) {
+      try {
+        await step();
+      } catch (error) {
+        // The server and the lock must go all the same.
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'stopping did not go cleanly');
   };
   try {
     return await start(options, undo, stop);
   } catch (error) {
-    await stop();
+    await stop().catch((failure: unknown) => options.onProgress(String(failure)));
     throw error;
   }
 }

@@ -28,7 +28,7 @@ import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { startOutboxRelay } from '../telemetry/outbox-relay.ts';
 import { createDomain } from '../workers/domain.ts';
-import { startEngineWorkers } from '../workers/engine-workers.ts';
+import { startEngineWorkers, type EngineWorkers } from '../workers/engine-workers.ts';
 
 export interface NodeOptions {
   settings: Settings;
@@ -99,7 +99,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     endWatch,
     limiter: createRateLimiter(),
     scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
-    inspect: domain.inspect,
+    prepare: domain.prepare,
     decide: domain.decide,
     estimateTokens: (canonical) => Math.ceil(maxInputTokens(canonical) / BYTES_PER_TOKEN),
     hashBody: domain.hashBody,
@@ -108,18 +108,21 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     idempotencyTtlMs: settings.retention.idempotencyMs,
     payloadTtlMs: settings.retention.payloadMs,
   });
-  const sweepDeps: SweepDeps = { ledger, engine, now: Date.now, callRetentionMs: settings.retention.callMs };
-  const workers = await startEngineWorkers({
-    connection,
-    namespace,
-    domain,
-    sweep: sweepDeps,
-    onCallEnd(call) {
-      calls.onCallEnd(call);
-      metrics.callEnded(call);
+  const onCallEnd = (call: CallView) => {
+    calls.onCallEnd(call);
+    metrics.callEnded(call);
+  };
+  const sweepDeps: SweepDeps = {
+    ledger,
+    engine,
+    now: Date.now,
+    callRetentionMs: settings.retention.callMs,
+    onSettled(call) {
+      domain.bus.publish(call.id, { type: 'call-end', call });
+      onCallEnd(call);
     },
-    onSweep: (report) => metrics.sweepEnded(report),
-  });
+    onError,
+  };
   let draining = false;
   const app = await createGateway({
     calls,
@@ -133,25 +136,48 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     version: packageVersion(),
     readiness: () => checkReadiness(connection, namespace, ledger, draining),
   });
-  const url = await listen(app, settings.gateway);
-  // Calls that were accepted but not started when the last process died go on at once, not at the next sweep.
-  await sweep({ ...sweepDeps, graceMs: 0 });
-  await startMaintenance(client, options.sweepEveryMs ?? DEFAULT_SWEEP_MS);
-  return {
-    url,
-    running: workers.running,
-    async drain() {
-      draining = true;
-      // The gateway first, so that open requests get their answers while the workers still run.
-      await closeGateway(app);
-      await workers.drain();
-      endWatch.stop();
-      relay.stop();
-      await relay.flush();
-      await domain.dispatcher.close();
-      await ledger.close();
-    },
-  };
+  async function closeStores(): Promise<void> {
+    endWatch.stop();
+    relay.stop();
+    await relay.flush();
+    await domain.dispatcher.close();
+    await ledger.close();
+  }
+
+  let url: string;
+  let workers: EngineWorkers;
+  try {
+    // The port first: workers, once started, hold the connection and take calls.
+    url = await listen(app, settings.gateway);
+    workers = await startEngineWorkers({
+      connection,
+      namespace,
+      domain,
+      sweep: sweepDeps,
+      onCallEnd,
+      onSweep: (report) => metrics.sweepEnded(report),
+    });
+  } catch (error) {
+    await app.close();
+    await closeStores();
+    throw error;
+  }
+  async function drain(): Promise<void> {
+    draining = true;
+    // The gateway first, so that open requests get their answers while the workers still run.
+    await closeGateway(app);
+    await workers.drain();
+    await closeStores();
+  }
+  try {
+    // Calls that were accepted but not started when the last process died go on at once, not at the next sweep.
+    await sweep({ ...sweepDeps, graceMs: 0 });
+    await startMaintenance(client, options.sweepEveryMs ?? DEFAULT_SWEEP_MS);
+  } catch (error) {
+    await drain();
+    throw error;
+  }
+  return { url, running: workers.running, drain };
 }
 
 async function listen(app: FastifyInstance, { host, port }: Settings['gateway']): Promise<string> {

@@ -22,6 +22,12 @@ export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions
   if (single(headers, 'x-holdfast-stream') !== null) {
     throw invalid('x-holdfast-stream', 'Streams with rollback are not supported.');
   }
+  if (single(headers, 'last-event-id') !== null) {
+    throw invalid(
+      'Last-Event-ID',
+      'Streams cannot be resumed; repeat the request with its Idempotency-Key to get all of it.',
+    );
+  }
   const idempotencyKey = single(headers, 'idempotency-key');
   if (idempotencyKey !== null && !PRINTABLE.test(idempotencyKey)) {
     throw invalid('Idempotency-Key', 'The Idempotency-Key must be 1 to 255 printable ASCII characters.');

@@ -45,8 +45,11 @@ async function relay(
   for await (const batch of started.follow(signal)) {
     const out: SseEvent[] = [];
     for (const message of batch) {
-      if (message.type === 'attempt-start') client.begin(message.attempt, message.wire);
-      else if (message.type === 'frame') out.push(...client.take(message));
+      if (message.type === 'attempt-start') {
+        await client.write(out.splice(0));
+        if (client.isOpen) return client.fail(splicedError(client.attempt, message.attempt), shape);
+        client.begin(message.attempt, message.wire);
+      } else if (message.type === 'frame') out.push(...client.take(message));
       else if (message.type === 'answer') stored = message.stored;
       else if (message.type === 'call-end') {
         await client.write(out);
@@ -96,6 +99,9 @@ function createClientStream(started: StartedCall, door: DoorWire, request: Fasti
   }
 
   return {
+    get attempt() {
+      return attempt;
+    },
     get isOpen() {
       return sse?.isOpen ?? false;
     },
@@ -141,10 +147,10 @@ function createClientStream(started: StartedCall, door: DoorWire, request: Fasti
   };
 }
 
-function splicedError(begun: number, answeredBy: number): ErrorRecord {
+function splicedError(begun: number, next: number): ErrorRecord {
   return {
     code: 'outcome_unknown',
-    message: `Attempt ${String(begun)} was lost in mid-stream; attempt ${String(answeredBy)} has the answer. Ask for it again with the same Idempotency-Key.`,
+    message: `Attempt ${String(begun)} was lost in mid-stream; the call goes on with attempt ${String(next)}. Ask for it again with the same Idempotency-Key.`,
     source: 'gateway',
   };
 }

@@ -3,7 +3,7 @@
  * attempts that nobody will reconcile, rows past their retention.
  */
 import type { CallInput } from '../core/call/types.ts';
-import type { Ledger, OpenCall } from '../core/ports/ledger.ts';
+import type { CallView, Ledger, OpenCall } from '../core/ports/ledger.ts';
 
 export interface SweepDeps {
   ledger: Ledger;
@@ -12,6 +12,10 @@ export interface SweepDeps {
     stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
   };
   now(): number;
+  /** Told of each call that the sweep ended. */
+  onSettled(call: CallView): void;
+  /** Told of a call that could not be put right now; the next sweep tries again. */
+  onError(error: unknown): void;
   callRetentionMs: number;
   /** A door that is alive starts its call within this; only older ones are looked at. Default 10 s. */
   graceMs?: number;
@@ -35,15 +39,11 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const now = deps.now();
   const report: SweepReport = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
   for (const call of await deps.ledger.openCalls(now - (deps.graceMs ?? GRACE_MS), BATCH)) {
-    const state = await deps.engine.stateOf(call.input.callId);
-    if (state === 'running') continue;
-    // The process died between the ledger's "accepted" and the engine's start: nothing was dispatched yet.
-    if (state === 'missing' && call.state !== 'running' && now - call.createdAt < START_WITHIN_MS) {
-      await deps.engine.start(call.input);
-      report.started += 1;
-    } else {
-      await settleLost(deps.ledger, call);
-      report.settled += 1;
+    try {
+      await putRight(deps, call, now, report);
+    } catch (error) {
+      // One call must not keep the others from their turn.
+      deps.onError(error);
     }
   }
   report.abandoned = await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
@@ -52,10 +52,23 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   return report;
 }
 
-async function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<void> {
+async function putRight(deps: SweepDeps, call: OpenCall, now: number, report: SweepReport): Promise<void> {
+  const state = await deps.engine.stateOf(call.input.callId);
+  if (state === 'running') return;
+  // The process died between the ledger's "accepted" and the engine's start: nothing was dispatched yet.
+  if (state === 'missing' && call.state !== 'running' && now - call.createdAt < START_WITHIN_MS) {
+    await deps.engine.start(call.input);
+    report.started += 1;
+  } else {
+    deps.onSettled(await settleLost(deps.ledger, call));
+    report.settled += 1;
+  }
+}
+
+async function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {
   const call = await ledger.getCall(callId);
   const answered = call?.attempts.find(({ state }) => state === 'answered');
-  await ledger.settle({
+  return ledger.settle({
     callId,
     outcome: answered ? 'succeeded' : 'failed',
     answerRef: answered ? (call?.answerRef ?? null) : null,

@@ -149,7 +149,9 @@ async function sendStream(response: ServerResponse, behaviour: Behaviour, events
       response.destroy();
       return;
     }
-    response.write(event);
+    // Destroying a response drops what it has not sent yet.
+    if (behaviour.cut > 0) await new Promise((resolve) => response.write(event, resolve));
+    else response.write(event);
     if (behaviour.pace > 0) await pause(behaviour.pace, response);
   }
   response.end();

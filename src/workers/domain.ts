@@ -15,6 +15,7 @@ import type { BudgetSettings, Settings } from '../core/settings.ts';
 import { createCredentialResolver } from '../credentials/credential-resolver.ts';
 import { decideAdmission, type AdmissionDeps } from '../governance/admission.ts';
 import { createContentInspector } from '../governance/inspect-content.ts';
+import { boundOutput } from '../governance/bound-output.ts';
 import { allowedModelsPolicy, type PolicyEngine } from '../governance/policy.ts';
 import { createPriceBook } from '../ledger/pricing/price-book.ts';
 import { loadPriceOverrides } from '../ledger/pricing/price-overrides.ts';
@@ -77,6 +78,8 @@ export function createDomain(options: DomainOptions) {
     payloadTtlMs: settings.retention.payloadMs,
   });
 
+  const inspect = createContentInspector(settings.security);
+
   async function decide(
     input: Omit<CallInput, 'callId' | 'requestRef'>,
     canonical: JsonObject,
@@ -96,7 +99,8 @@ export function createDomain(options: DomainOptions) {
     dispatcher,
     attempts,
     budgetsOf,
-    inspect: createContentInspector(settings.security),
+    /** A request as it may be stored and sent: secrets refused, personal data masked, output bounded. */
+    prepare: (request: CallRequest): CallRequest => boundOutput(settings, inspect(request)),
     doorWireOf(request: CallRequest): DoorWire {
       const door = (doorWires as Readonly<Record<string, DoorWire | undefined>>)[request.wire];
       if (door) return door;

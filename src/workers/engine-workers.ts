@@ -50,7 +50,7 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
         payloads: domain.payloads,
         bus: domain.bus,
         doorWire: (request) => domain.doorWireOf(request),
-        inspect: domain.inspect,
+        prepare: domain.prepare,
         payloadTtlMs: domain.settings.retention.payloadMs,
         onCallEnd: options.onCallEnd,
       }),

@@ -73,7 +73,7 @@ function startOf(model: string, plan: object) {
   };
 }
 
-const SMALL = { provider: 'sim', model: 'sim-small', worstCaseNanoUsd: '497000' };
+const SMALL = { provider: 'sim', model: 'sim-small', worstCaseNanoUsd: '551000' };
 const BUSY = { ...SMALL, model: 'sim-busy' };
 const DOWN = { ...SMALL, model: 'sim-down' };
 const OTHER = { provider: 'other', model: 'sim-small', worstCaseNanoUsd: null };

@@ -1,0 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HoldfastError } from '../core/errors.ts';
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5_000;
+/** Beyond this the ledger is not busy but gone; the engine's own retry takes over. */
+const GIVE_UP_AFTER_MS = 120_000;
+
+/** Repeats a write of the ledger while it says that it is unavailable. A cancel does not stop it: what was paid is booked. */
+export async function untilRecorded<T>(write: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + GIVE_UP_AFTER_MS;
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!HoldfastError.is(error) || error.code !== 'engine_unavailable' || Date.now() + wait > deadline) throw error;
+    }
+    await delay(wait);
+  }
+}

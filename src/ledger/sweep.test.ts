@@ -1,0 +1,225 @@
+/** The sweep on a real SQLite ledger; only the engine is told what to say. */
+import { describe, expect, it } from 'vitest';
+import type { CallInput } from '../core/call/types.ts';
+import {
+  acceptInput,
+  allowed,
+  answerOf,
+  budget,
+  failureOf,
+  HOUR_MS,
+  DAY_MS,
+  openInput,
+  START,
+} from '../stores/contract/fixture.ts';
+import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
+import { sweep } from './sweep.ts';
+
+type State = 'running' | 'closed' | 'missing';
+const MINUTE_MS = 60_000;
+const NOTHING = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
+
+async function stage() {
+  const store = await temporaryLedger();
+  const { ledger, clock } = store;
+  const states = new Map<string, State>();
+  const started: CallInput[] = [];
+  const asked: string[] = [];
+  const settled: string[] = [];
+  const errors: unknown[] = [];
+  const engine = {
+    start(input: CallInput) {
+      started.push(input);
+      states.set(input.callId, 'running');
+      return Promise.resolve();
+    },
+    stateOf(callId: string) {
+      asked.push(callId);
+      return Promise.resolve(states.get(callId) ?? 'missing');
+    },
+  };
+  return {
+    ...store,
+    states,
+    started,
+    asked,
+    settled,
+    errors,
+    engine,
+    sweep: () =>
+      sweep({
+        ledger,
+        engine,
+        now: () => clock.now,
+        callRetentionMs: 30 * DAY_MS,
+        onSettled: ({ id }) => settled.push(id),
+        onError: (error) => errors.push(error),
+      }),
+    /** A call that was accepted, and then as far as asked. */
+    async call(id: string, upTo: 'accepted' | 'admitted' | 'dispatched' | 'answered' | 'unknown', state: State) {
+      const accepted = await ledger.accept(acceptInput(id));
+      if (accepted.status !== 'accepted') throw new Error('not accepted');
+      const { callId } = accepted.input;
+      states.set(callId, state);
+      if (upTo === 'accepted') return callId;
+      await ledger.admit({ callId, admission: allowed, worstCaseNanoUsd: 1000n, budgets: [budget()] });
+      if (upTo === 'admitted') return callId;
+      const opened = await ledger.openAttempt(openInput(callId));
+      if (opened.status !== 'dispatched') throw new Error(`not dispatched: ${opened.status}`);
+      if (upTo === 'answered') await ledger.recordAnswer(answerOf(opened.lease));
+      if (upTo === 'unknown')
+        await ledger.recordFailure({ ...failureOf(opened.lease, 'provider_timeout'), outcomeUnknown: true });
+      return callId;
+    },
+    held: async () =>
+      (await ledger.budgetStatus([budget()])).map((status) => [status.heldNanoUsd, status.spentNanoUsd]),
+  };
+}
+
+describe('a call whose start was lost', () => {
+  it('is started with the input that was accepted, once its door has had its time', async () => {
+    const { call, sweep, started, clock, states } = await stage();
+    const callId = await call('lost', 'accepted', 'missing');
+    clock.now = START + 9_000;
+    expect(await sweep()).toEqual(NOTHING);
+    clock.now = START + 11_000;
+    expect(await sweep()).toEqual({ ...NOTHING, started: 1 });
+    expect(started).toMatchObject([
+      { callId, kind: 'chat', model: 'smart', principal: { tenant: 'acme', key: 'app', models: null } },
+    ]);
+    expect(started[0]?.requestRef).toMatch(/^p_/);
+    expect(states.get(callId)).toBe('running');
+    expect(await sweep()).toEqual(NOTHING);
+    expect(started).toHaveLength(1);
+  });
+
+  it('is started also when it was admitted with its acceptance: nothing was dispatched yet', async () => {
+    const { call, sweep, started, clock } = await stage();
+    await call('lost', 'admitted', 'missing');
+    clock.now = START + MINUTE_MS;
+    expect(await sweep()).toMatchObject({ started: 1, settled: 0 });
+    expect(started).toHaveLength(1);
+  });
+
+  it('is ended instead when nobody can be waiting any more, and its hold is given back', async () => {
+    const { call, sweep, started, clock, ledger, held } = await stage();
+    const callId = await call('old', 'admitted', 'missing');
+    expect(await held()).toEqual([['1000', '0']]);
+    clock.now = START + 11 * MINUTE_MS;
+    expect(await sweep()).toEqual({ ...NOTHING, settled: 1 });
+    expect(started).toEqual([]);
+    expect(await ledger.getCall(callId)).toMatchObject({
+      state: 'ended',
+      outcome: 'failed',
+      error: { code: 'outcome_unknown' },
+      costNanoUsd: '0',
+    });
+    expect(await held()).toEqual([['0', '0']]);
+  });
+});
+
+describe('a call whose workflow is gone', () => {
+  it.each(['closed', 'missing'] as const)(
+    '(%s) is settled with the answer that was recorded, and charged',
+    async (state) => {
+      const { call, sweep, ledger, payloads, clock, held, started } = await stage();
+      const callId = await call('answered', 'answered', state);
+      clock.now = START + MINUTE_MS;
+      expect(await sweep()).toEqual({ ...NOTHING, settled: 1 });
+      const view = await ledger.getCall(callId);
+      expect(view).toMatchObject({ state: 'ended', outcome: 'succeeded', error: null, costNanoUsd: '400' });
+      const answer = await payloads.get(view?.answerRef ?? '');
+      expect(Buffer.from(answer ?? []).toString()).toBe(`answer of ${callId}`);
+      expect(await held()).toEqual([['0', '400']]);
+      expect(started).toEqual([]);
+    },
+  );
+
+  it('while an attempt was on its way is ended as failed, never sent again, and keeps that hold', async () => {
+    const { call, sweep, ledger, clock, held, started } = await stage();
+    const callId = await call('dispatched', 'dispatched', 'missing');
+    clock.now = START + MINUTE_MS;
+    expect(await sweep()).toEqual({ ...NOTHING, settled: 1 });
+    const view = await ledger.getCall(callId);
+    expect(view).toMatchObject({ state: 'ended', outcome: 'failed', error: { code: 'outcome_unknown' } });
+    expect(view?.attempts.map(({ state }) => state)).toEqual(['unknown']);
+    expect(started).toEqual([]);
+    expect(await held()).toEqual([['1000', '0']]);
+  });
+});
+
+it('a call whose workflow runs is left alone, whatever its age and state', async () => {
+  const { call, sweep, ledger, clock, started, held } = await stage();
+  const ids = [
+    await call('a', 'accepted', 'running'),
+    await call('b', 'dispatched', 'running'),
+    await call('c', 'answered', 'running'),
+  ];
+  const before = [await held(), await Promise.all(ids.map((id) => ledger.getCall(id)))];
+  clock.now = START + 5 * HOUR_MS;
+  expect(await sweep()).toEqual(NOTHING);
+  expect(started).toEqual([]);
+  expect([await held(), await Promise.all(ids.map((id) => ledger.getCall(id)))]).toEqual(before);
+});
+
+it('a call that ended is not looked at', async () => {
+  const { call, sweep, ledger, clock, asked } = await stage();
+  const callId = await call('done', 'answered', 'closed');
+  await ledger.settle({ callId, outcome: 'succeeded', answerRef: null, error: null });
+  clock.now = START + HOUR_MS;
+  expect(await sweep()).toEqual(NOTHING);
+  expect(asked).toEqual([]);
+});
+
+it('an unknown attempt is booked at its hold after a day, so that no hold stands for ever', async () => {
+  const { call, sweep, ledger, clock, held } = await stage();
+  const callId = await call('unknown', 'unknown', 'running');
+  await ledger.settle({
+    callId,
+    outcome: 'failed',
+    answerRef: null,
+    error: { code: 'provider_timeout', message: 'm', source: 'provider' },
+  });
+  clock.now = START + 23 * HOUR_MS;
+  expect(await sweep()).toEqual(NOTHING);
+  expect(await held()).toEqual([['1000', '0']]);
+  clock.now = START + 25 * HOUR_MS;
+  expect(await sweep()).toMatchObject({ abandoned: 1 });
+  expect(await held()).toEqual([['0', '1000']]);
+  expect(await ledger.getCall(callId)).toMatchObject({
+    costNanoUsd: '1000',
+    pricing: 'estimated',
+    attempts: [{ state: 'abandoned' }],
+  });
+  expect(await sweep()).toMatchObject({ abandoned: 0 });
+});
+
+it('what is past its retention is pruned', async () => {
+  const { call, sweep, ledger, clock } = await stage();
+  const callId = await call('past', 'answered', 'closed');
+  await ledger.settle({ callId, outcome: 'succeeded', answerRef: null, error: null });
+  clock.now = START + 29 * DAY_MS;
+  expect((await sweep()).pruned).toBeGreaterThan(0);
+  expect(await ledger.getCall(callId)).not.toBeNull();
+  clock.now = START + 31 * DAY_MS;
+  expect((await sweep()).pruned).toBeGreaterThan(0);
+  expect(await ledger.getCall(callId)).toBeNull();
+});
+
+it('one call that cannot be put right does not keep the others from their turn, and gets its own at the next', async () => {
+  const { call, sweep, clock, started, settled, errors, engine } = await stage();
+  await call('stuck', 'accepted', 'missing');
+  await call('lost', 'accepted', 'missing');
+  await call('gone', 'answered', 'closed');
+  await call('runs', 'dispatched', 'running');
+  clock.now = START + MINUTE_MS;
+  const { stateOf } = engine;
+  engine.stateOf = (callId) => (callId === 'stuck-g1' ? Promise.reject(new Error('not now')) : stateOf(callId));
+  expect(await sweep()).toEqual({ started: 1, settled: 1, abandoned: 0, pruned: 0 });
+  expect(started.map(({ callId }) => callId)).toEqual(['lost-g1']);
+  expect(settled).toEqual(['gone-g1']);
+  expect(errors).toMatchObject([{ message: 'not now' }]);
+  engine.stateOf = stateOf;
+  expect(await sweep()).toEqual({ ...NOTHING, started: 1 });
+  expect(started.map(({ callId }) => callId)).toEqual(['lost-g1', 'stuck-g1']);
+});
