@@ -74,8 +74,8 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   try {
     credential = order.credential === null ? null : await deps.resolveCredential(order.credential);
   } catch (error) {
-    if (HoldfastError.is(error)) return failedWith(order.order, error.toRecord(), { failOver: true });
-    throw error;
+    if (!HoldfastError.is(error)) throw error;
+    return withoutCredential(deps, order, error);
   }
   const open = () =>
     deps.ledger.openAttempt({
@@ -100,6 +100,18 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   }
   if (opened.status !== 'dispatched') return withoutDispatch(opened, order);
   return dispatch(deps, order, provider, request, credential?.reveal(), opened.lease, signal);
+}
+
+/** A credential that is gone now may have been there when this order was dispatched, before a crash. */
+async function withoutCredential(
+  deps: AttemptDeps,
+  order: AttemptOrder,
+  error: HoldfastError,
+): Promise<AttemptOutcome> {
+  const call = await deps.ledger.getCall(order.callId);
+  const row = call?.attempts.findLast((attempt) => attempt.order === order.order);
+  if (row && row.state !== 'reserved') return outcomeUnknown(row.n);
+  return failedWith(order.order, error.toRecord(), { failOver: true });
 }
 
 async function loadRequest(deps: AttemptDeps, order: AttemptOrder): Promise<CallRequest> {

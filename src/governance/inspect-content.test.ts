@@ -43,7 +43,7 @@ const secrets: Record<string, { finds: string[]; leaves: string[] }> = {
     finds: [`ghp_${long(36)}`, `ghs_${long(40)}`],
     leaves: [`ghp_${long(35)}`, `ghx_${long(36)}`, `sighp_${long(36)}`],
   },
-  'slack-token': { finds: [`xoxb-${'1234567890'}-abc`], leaves: ['xoxb-short', 'xoxq-1234567890123'] },
+  'slack-token': { finds: [`xoxb-1234567890-abc`], leaves: ['xoxb-short', 'xoxq-1234567890123'] },
   'holdfast-key': { finds: [`hk_${long(43)}`], leaves: [`hk_${long(42)}`, 'hk_short'] },
   'private-key': {
     finds: ['-----BEGIN PRIVATE KEY-----', '-----BEGIN RSA PRIVATE KEY-----', '-----BEGIN OPENSSH PRIVATE KEY-----'],

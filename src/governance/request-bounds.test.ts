@@ -31,7 +31,7 @@ describe('the bound on input tokens', () => {
   it('holds for tools and schemas of any JSON, as the JSON that a provider shows the model', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4, stringUnit: 'grapheme' }), (value) => {
-        const tools = [{ type: 'function', function: { name: 'f', parameters: value as Json } }];
+        const tools = [{ type: 'function', function: { name: 'f', parameters: value } }];
         const counted = tokensOf(JSON.stringify(tools));
         expect(maxInputTokens({ messages: [], tools })).toBeGreaterThanOrEqual(counted);
       }),
@@ -48,6 +48,14 @@ describe('the bound on input tokens', () => {
     const tools = [{ type: 'function', function: { name: 'f', parameters } }];
     expect(maxInputTokens({ messages: [], tools })).toBeGreaterThanOrEqual(tokensOf(JSON.stringify(tools)));
   });
+
+  it.each(['𪚥', '鿋', '\u{12000}', 'ꙮ', '👩🏽‍🚀'])(
+    'holds for a long text of %s, of which one character may be several tokens',
+    (rare) => {
+      const content = rare.repeat(2_000);
+      expect(maxInputTokens(chat(content))).toBeGreaterThanOrEqual(tokensOf(rare) * 2_000);
+    },
+  );
 
   it('counts an image once, and not by the length of its base64', () => {
     const image = (data: string) => [{ type: 'image_url', image_url: { url: `data:image/png;base64,${data}` } }];
