@@ -23,6 +23,8 @@ export interface CallStepDeps {
   payloadTtlMs: number;
   /** Told of each call that ends here. */
   onCallEnd(call: CallView): void;
+  /** Told of unforeseen errors, whose text must not reach history. */
+  onDefect(error: unknown): void;
 }
 
 export function createCallSteps(deps: CallStepDeps): CallSteps {
@@ -33,31 +35,34 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
     return deps.ledger.ensureCall(input, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
   }
 
-  return typedFailures<CallSteps>({
-    async admit(started) {
-      const stored = await deps.ledger.storedAdmission(started.callId);
-      if (stored) return stored;
-      const input = await withRow(started);
-      const request = await loadRequest(deps.payloads, input);
-      const { request: canonical } = deps.doorWire(request).toCanonical(request);
-      return deps.ledger.admit({ callId: input.callId, ...withRef(await deps.decide(input, canonical), input) });
+  return typedFailures<CallSteps>(
+    {
+      async admit(started) {
+        const stored = await deps.ledger.storedAdmission(started.callId);
+        if (stored) return stored;
+        const input = await withRow(started);
+        const request = await loadRequest(deps.payloads, input);
+        const { request: canonical } = deps.doorWire(request).toCanonical(request);
+        return deps.ledger.admit({ callId: input.callId, ...withRef(await deps.decide(input, canonical), input) });
+      },
+      selectCredential(_callId, candidate) {
+        return Promise.resolve({ credential: credentialOf(deps.settings, candidate) });
+      },
+      stopAttempt(callId) {
+        deps.bus.requestCancel(callId);
+        return Promise.resolve();
+      },
+      async settle(settlement, input) {
+        // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
+        if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);
+        const call = await deps.ledger.settle(settlement);
+        deps.bus.publish(call.id, { type: 'call-end', call });
+        deps.onCallEnd(call);
+        return resultOf(call);
+      },
     },
-    selectCredential(_callId, candidate) {
-      return Promise.resolve({ credential: credentialOf(deps.settings, candidate) });
-    },
-    stopAttempt(callId) {
-      deps.bus.requestCancel(callId);
-      return Promise.resolve();
-    },
-    async settle(settlement, input) {
-      // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
-      if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);
-      const call = await deps.ledger.settle(settlement);
-      deps.bus.publish(call.id, { type: 'call-end', call });
-      deps.onCallEnd(call);
-      return resultOf(call);
-    },
-  });
+    deps.onDefect,
+  );
 }
 
 function withRef(decision: Omit<AdmitInput, 'callId'>, { requestRef }: CallInput): Omit<AdmitInput, 'callId'> {
@@ -68,7 +73,7 @@ function withRef(decision: Omit<AdmitInput, 'callId'>, { requestRef }: CallInput
 
 async function loadRequest(payloads: PayloadStore, input: CallInput): Promise<CallRequest> {
   const bytes = input.requestRef === null ? null : await payloads.get(input.requestRef);
-  if (!bytes) throw new HoldfastError('engine_unavailable', 'The stored request of this call is missing or expired.');
+  if (!bytes) throw new HoldfastError('not_found', 'The stored request of this call is missing or expired.');
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
 }
 

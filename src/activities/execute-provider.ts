@@ -11,28 +11,32 @@ const HEARTBEAT_EVERY_MS = 4_000;
 export interface ExecuteProviderDeps {
   attempts: AttemptRunner;
   bus: StreamBus;
+  onDefect(error: unknown): void;
 }
 
-export function createProviderActivities({ attempts, bus }: ExecuteProviderDeps): ProviderActivities {
-  return typedFailures<ProviderActivities>({
-    async executeProvider(order) {
-      const context = Context.current();
-      const controller = new AbortController();
-      const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
-      // The engine also "cancels" an activity that it lost contact with. Only a caller's wish stops the provider:
-      // otherwise the retried activity joins this attempt instead of paying for another.
-      const onEngineCancel = () => {
-        if (context.cancellationDetails?.cancelRequested) controller.abort();
-      };
-      context.cancellationSignal.addEventListener('abort', onEngineCancel, { once: true });
-      const stopListening = bus.onCancel(order.callId, () => controller.abort());
-      try {
-        return await attempts.run(order, controller.signal);
-      } finally {
-        clearInterval(heartbeat);
-        context.cancellationSignal.removeEventListener('abort', onEngineCancel);
-        stopListening();
-      }
+export function createProviderActivities({ attempts, bus, onDefect }: ExecuteProviderDeps): ProviderActivities {
+  return typedFailures<ProviderActivities>(
+    {
+      async executeProvider(order) {
+        const context = Context.current();
+        const controller = new AbortController();
+        const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
+        // The engine also "cancels" an activity that it lost contact with. Only a caller's wish stops the provider:
+        // otherwise the retried activity joins this attempt instead of paying for another.
+        const onEngineCancel = () => {
+          if (context.cancellationDetails?.cancelRequested) controller.abort();
+        };
+        context.cancellationSignal.addEventListener('abort', onEngineCancel, { once: true });
+        const stopListening = bus.onCancel(order.callId, () => controller.abort());
+        try {
+          return await attempts.run(order, controller.signal);
+        } finally {
+          clearInterval(heartbeat);
+          context.cancellationSignal.removeEventListener('abort', onEngineCancel);
+          stopListening();
+        }
+      },
     },
-  });
+    onDefect,
+  );
 }

@@ -7,11 +7,14 @@ export interface MaintenanceDeps extends SweepDeps {
 }
 
 export function createMaintenanceActivities(deps: MaintenanceDeps): MaintenanceActivities {
-  return typedFailures<MaintenanceActivities>({
-    async sweep() {
-      const report = await sweep(deps);
-      deps.onSweep(report);
-      return report;
+  return typedFailures<MaintenanceActivities>(
+    {
+      async sweep() {
+        const report = await sweep(deps);
+        deps.onSweep(report);
+        return report;
+      },
     },
-  });
+    deps.onError,
+  );
 }

@@ -8,7 +8,7 @@ export interface FrameLog {
   readonly log: SseEvent[] | null;
   /** Content reached a subscriber: another attempt may not follow in silence. */
   readonly wasDelivered: boolean;
-  /** Waits until the ledger knows that the attempt streams. */
+  /** Waits until the ledger knows, or failed to learn, that the attempt streams. */
   settled(): Promise<void>;
 }
 
@@ -17,6 +17,7 @@ export function createFrameLog(
   callId: string,
   attempt: number,
   onFirst: (responseId: string | null) => Promise<unknown>,
+  onError: (error: unknown) => void,
 ): FrameLog {
   const log: SseEvent[] = [];
   let wasDelivered = false;
@@ -24,9 +25,8 @@ export function createFrameLog(
   return {
     add(raw, events) {
       if (log.length === 0) {
-        marked = onFirst(responseIdOf(events));
-        // Its failure is thrown by settled(); without a handler of its own it would end the process before that.
-        marked.catch(() => undefined);
+        // Only the row's state depends on it: a busy ledger here must not cost the answer.
+        marked = onFirst(responseIdOf(events)).catch(onError);
       }
       const seenBy = bus.publish(callId, { type: 'frame', attempt, seq: log.length, raw, events });
       log.push(raw);

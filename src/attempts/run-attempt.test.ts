@@ -113,6 +113,7 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
     },
   } as unknown as Ledger;
   const bus = createMemoryStreamBus();
+  const defects: unknown[] = [];
   const runner = createAttemptRunner({
     ledger,
     payloads: {
@@ -147,11 +148,12 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
     charge: () => CHARGE,
     owner: 'host:1:2',
     payloadTtlMs: 1_000,
+    onDefect: (error) => defects.push(error),
     ...deps,
   });
   const run = (order: Partial<AttemptOrder> = {}, signal = new AbortController().signal) =>
     runner.run({ ...ORDER, ...order }, signal);
-  return { run, runner, ledger, bus, steps, opened, answers, failures, sent, published };
+  return { run, runner, ledger, bus, steps, opened, answers, failures, sent, published, defects };
 }
 
 describe('an order', () => {
@@ -209,17 +211,20 @@ describe('an order', () => {
     expect(published).toEqual([]);
   });
 
-  it('without its credential fails over before any row is written', async () => {
+  it('without its credential sends nothing, is recorded without a charge so that its hold is free, and fails over', async () => {
     const resolveCredential = () =>
       Promise.reject(new HoldfastError('provider_auth', 'no secret', { source: 'gateway' }));
-    const { run, steps } = stage({ deps: { resolveCredential } });
+    const { run, steps, failures, sent } = stage({ deps: { resolveCredential } });
     expect(await run()).toMatchObject({
       status: 'failed',
       error: { code: 'provider_auth' },
       failOver: true,
       retryable: false,
     });
-    expect(steps).toEqual([]);
+    expect(steps).toEqual(['open', 'failure']);
+    expect(failures).toMatchObject([{ charge: null, failure: { error: { code: 'provider_auth' } } }]);
+    expect(failures[0]?.outcomeUnknown ?? false).toBe(false);
+    expect(sent).toEqual([]);
   });
 
   it('whose credential store breaks is thrown, for the engine to try again', async () => {
@@ -231,7 +236,7 @@ describe('an order', () => {
   it('whose request has expired is thrown before any row is written', async () => {
     const payloads = { get: () => Promise.resolve(null), put: () => Promise.resolve('') };
     const { run, steps } = stage({ deps: { payloads } });
-    await expect(run()).rejects.toMatchObject({ code: 'engine_unavailable' });
+    await expect(run()).rejects.toMatchObject({ code: 'not_found' });
     expect(steps).toEqual([]);
   });
 });
@@ -411,17 +416,32 @@ describe('a failure of the provider', () => {
   });
 
   it('of our own encoder sends nothing, is recorded, and fails over', async () => {
-    const refusal = () => Promise.reject(new HoldfastError('capability_missing', 'cannot be said'));
-    const { run, failures } = stage({ dispatch: refusal });
+    const simulated = providerAdapters.get('simulated')!;
+    const encode = () => {
+      throw new HoldfastError('capability_missing', 'cannot be said');
+    };
+    const { run, failures, sent } = stage({ deps: { adapters: new Map([['simulated', { ...simulated, encode }]]) } });
     expect(await run()).toMatchObject({ error: { code: 'capability_missing' }, failOver: true, retryable: false });
     expect(failures).toHaveLength(1);
+    expect(sent).toEqual([]);
   });
 
-  it('that is a defect of ours is thrown, and leaves the row for the next look', async () => {
-    const { run, failures, runner } = stage({ dispatch: () => Promise.reject(new TypeError('a defect')) });
-    await expect(run()).rejects.toThrow('a defect');
-    expect(failures).toEqual([]);
+  it('that is a defect of ours after the bytes left is recorded as unknown, never sent again, and told to the log', async () => {
+    const { run, failures, defects, runner } = stage({ dispatch: () => Promise.reject(new TypeError('a defect')) });
+    expect(await run()).toMatchObject({ error: { code: 'outcome_unknown' }, retryable: false, failOver: false });
+    expect(failures).toMatchObject([{ outcomeUnknown: true, charge: null }]);
+    expect(defects).toMatchObject([{ message: 'a defect' }]);
     expect(runner.live).toBe(0);
+  });
+
+  it('to be priced leaves the answer recorded, unpriced', async () => {
+    const charge = () => {
+      throw new RangeError('too large');
+    };
+    const { run, answers, defects } = stage({ deps: { charge } });
+    expect(await run()).toMatchObject({ status: 'answered' });
+    expect(answers[0]?.charge).toMatchObject({ costNanoUsd: null, pricing: 'unpriced' });
+    expect(defects).toHaveLength(1);
   });
 });
 

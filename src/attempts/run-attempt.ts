@@ -2,46 +2,18 @@
  * One order of the call engine, carried out: the ledger row before the bytes, the bytes, the record after them. This is
  * where "never paid twice in silence" is kept, so each step says which crash it is safe against.
  */
-import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import type { AttemptOrder, AttemptOutcome } from '../core/call/types.ts';
-import { HoldfastError, type ErrorRecord } from '../core/errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 import { parseNanoUsd } from '../core/money.ts';
-import type {
-  AttemptCharge,
-  AttemptLease,
-  BudgetSpec,
-  Ledger,
-  OpenAttemptResult,
-  RecordFailureInput,
-} from '../core/ports/ledger.ts';
-import type { PayloadStore } from '../core/ports/payload-store.ts';
-import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
-import type { StreamBus } from '../core/ports/stream-bus.ts';
-import type { ProviderSettings } from '../core/settings.ts';
-import type { Dispatcher, DispatchResult } from '../providers/dispatch/dispatcher.ts';
-import { concealEcho } from './conceal-echo.ts';
-import { untilRecorded } from './until-recorded.ts';
-import { createFrameLog } from './frame-log.ts';
+import type { AttemptLease, OpenAttemptResult } from '../core/ports/ledger.ts';
+import type { CallRequest } from '../core/ports/provider.ts';
+import type { AttemptDeps } from './attempt-deps.ts';
+import { dispatchAttempt } from './dispatch-attempt.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, failedWith, outcomeUnknown } from './outcomes.ts';
+import { giveUpUnknown, recordFailure } from './record-attempt.ts';
 
-export interface AttemptDeps {
-  ledger: Ledger;
-  payloads: PayloadStore;
-  bus: StreamBus;
-  dispatcher: Dispatcher;
-  adapters: ReadonlyMap<string, ProviderAdapter>;
-  /** @throws HoldfastError `not_found` for a provider that the configuration lacks. */
-  providerNamed(name: string): ProviderSettings;
-  /** The secret's version as of now. @throws HoldfastError `provider_auth` when there is none. */
-  resolveCredential(reference: string): Promise<{ name: string; version: number; reveal(): string }>;
-  budgetsOf(tenant: string, key: string | null): readonly BudgetSpec[];
-  /** The price of what an answer counted, or of an estimate when it did not count. */
-  charge(provider: ProviderSettings, model: string, request: CallRequest, answer: ProviderAnswer): AttemptCharge;
-  /** Names this process life in attempt rows. */
-  owner: string;
-  payloadTtlMs: number;
-}
+export type { AttemptDeps } from './attempt-deps.ts';
 
 export interface AttemptRunner {
   /**
@@ -70,19 +42,13 @@ export function createAttemptRunner(deps: AttemptDeps): AttemptRunner {
 async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSignal): Promise<AttemptOutcome> {
   const provider = deps.providerNamed(order.candidate.provider);
   const request = await loadRequest(deps, order);
-  let credential: Awaited<ReturnType<AttemptDeps['resolveCredential']>> | null;
-  try {
-    credential = order.credential === null ? null : await deps.resolveCredential(order.credential);
-  } catch (error) {
-    if (!HoldfastError.is(error)) throw error;
-    return withoutCredential(deps, order, error);
-  }
+  const credential = await resolveCredential(deps, order.credential);
   const open = () =>
     deps.ledger.openAttempt({
       callId: order.callId,
       order: order.order,
       candidate: order.candidate,
-      credential: credential && `${credential.name}@${String(credential.version)}`,
+      credential: credential.label,
       worstCaseNanoUsd:
         order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
       budgets: deps.budgetsOf(order.tenant, order.key),
@@ -99,24 +65,36 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
     opened = await open();
   }
   if (opened.status !== 'dispatched') return withoutDispatch(opened, order);
-  return dispatch(deps, order, provider, request, credential?.reveal(), opened.lease, signal);
+  const { lease } = opened;
+  if (credential.error) {
+    // Opened all the same: the row shows what was missing, and its hold is released for the next candidate.
+    const failure = { error: credential.error.toRecord(), retryable: false, failOver: true, delivered: false };
+    return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
+  }
+  return dispatchAttempt(deps, { order, provider, request, secret: credential.reveal?.(), lease }, signal);
 }
 
-/** A credential that is gone now may have been there when this order was dispatched, before a crash. */
-async function withoutCredential(
-  deps: AttemptDeps,
-  order: AttemptOrder,
-  error: HoldfastError,
-): Promise<AttemptOutcome> {
-  const call = await deps.ledger.getCall(order.callId);
-  const row = call?.attempts.findLast((attempt) => attempt.order === order.order);
-  if (row && row.state !== 'reserved') return outcomeUnknown(row.n);
-  return failedWith(order.order, error.toRecord(), { failOver: true });
+interface Credential {
+  /** `name@version` as it stands in the attempt; null without a credential. */
+  label: string | null;
+  reveal?: () => string;
+  error?: HoldfastError;
+}
+
+async function resolveCredential(deps: AttemptDeps, reference: string | null): Promise<Credential> {
+  if (reference === null) return { label: null };
+  try {
+    const { name, version, reveal } = await deps.resolveCredential(reference);
+    return { label: `${name}@${String(version)}`, reveal };
+  } catch (error) {
+    if (HoldfastError.is(error)) return { label: null, error };
+    throw error;
+  }
 }
 
 async function loadRequest(deps: AttemptDeps, order: AttemptOrder): Promise<CallRequest> {
   const bytes = await deps.payloads.get(order.requestRef);
-  if (!bytes) throw new HoldfastError('engine_unavailable', 'The stored request of this call has expired.');
+  if (!bytes) throw new HoldfastError('not_found', 'The stored request of this call has expired.');
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
 }
 
@@ -139,115 +117,6 @@ function withoutDispatch(
   }
 }
 
-async function dispatch(
-  deps: AttemptDeps,
-  order: AttemptOrder,
-  provider: ProviderSettings,
-  request: CallRequest,
-  secret: string | undefined,
-  lease: AttemptLease,
-  signal: AbortSignal,
-): Promise<AttemptOutcome> {
-  const { model } = order.candidate;
-  const adapter = deps.adapters.get(provider.kind);
-  if (!adapter)
-    throw new HoldfastError('engine_unavailable', `There is no provider kind ${provider.kind} in this build.`);
-  deps.bus.publish(order.callId, {
-    type: 'attempt-start',
-    attempt: lease.attempt,
-    provider: provider.name,
-    model,
-    wire: adapter.wire,
-  });
-  const frames = createFrameLog(deps.bus, order.callId, lease.attempt, (responseId) =>
-    deps.ledger.markStreaming(lease, responseId),
-  );
-  let result: DispatchResult;
-  let warnings: StoredAnswer['warnings'];
-  try {
-    const encoded = adapter.encode({ request, model, baseUrl: provider.baseUrl, secret, headers: provider.headers });
-    warnings = encoded.warnings;
-    result = await deps.dispatcher.dispatch({
-      adapter,
-      request,
-      encoded,
-      timeouts: order.timeouts,
-      signal,
-      onEvent: frames.add,
-    });
-    await frames.settled();
-  } catch (error) {
-    if (!HoldfastError.is(error)) throw error;
-    // The request cannot be said in this provider's wire: no byte left.
-    const failure = { error: error.toRecord(), retryable: false, failOver: true, delivered: false };
-    return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
-  }
-
-  if (result.status === 'answered') {
-    const stored: StoredAnswer = { answer: result.answer, frames: frames.log, warnings };
-    const answer = {
-      lease,
-      answerBytes: Buffer.from(JSON.stringify(stored)),
-      payloadTtlMs: deps.payloadTtlMs,
-      charge: deps.charge(provider, model, request, result.answer),
-      responseId: result.answer.responseId,
-      answeredModel: result.answer.model,
-      firstTokenAt: result.firstTokenAt,
-    };
-    // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
-    const written = await untilRecorded(() => deps.ledger.recordAnswer(answer));
-    if (!written.written || written.answerRef === undefined) return outcomeUnknown(lease.attempt);
-    deps.bus.publish(order.callId, { type: 'answer', attempt: lease.attempt, stored });
-    return answered(lease.attempt, written.answerRef);
-  }
-  const failure = { ...result.failure, message: concealEcho(result.failure.message, secret, request) };
-  const broken = { ...result, failure };
-  return recordBrokenExchange(deps, order, provider, request, lease, broken, frames.wasDelivered, signal.aborted);
-}
-
-async function recordBrokenExchange(
-  deps: AttemptDeps,
-  order: AttemptOrder,
-  provider: ProviderSettings,
-  request: CallRequest,
-  lease: AttemptLease,
-  result: Extract<DispatchResult, { status: 'failed' }>,
-  delivered: boolean,
-  stopped: boolean,
-): Promise<AttemptOutcome> {
-  const { failure, unknown, partial } = result;
-  const error: ErrorRecord = stopped
-    ? { code: 'cancelled', message: 'The call was cancelled while the provider worked.', source: 'gateway' }
-    : {
-        code: failure.code,
-        message: failure.message,
-        source: 'provider',
-        ...(failure.status !== undefined && failure.code === 'provider_rejected' && { status: failure.status }),
-        ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
-      };
-  const lost = unknown && !partial;
-  if (lost && !stopped && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
-  return recordFailure(deps, order, {
-    lease,
-    failure: { error, retryable: !stopped && failure.retryable, failOver: !stopped && failure.failOver, delivered },
-    outcomeUnknown: lost,
-    charge: partial && deps.charge(provider, order.candidate.model, request, partial),
-    firstTokenAt: result.firstTokenAt,
-  });
-}
-
-/** Ends an attempt whose outcome is lost and must not be paid for again; recorded, so that a repeat ends the same way. */
-function giveUpUnknown(deps: AttemptDeps, order: AttemptOrder, lease: AttemptLease): Promise<AttemptOutcome> {
-  const { error } = outcomeUnknown(lease.attempt);
-  return recordFailure(deps, order, {
-    lease,
-    failure: { error, retryable: false, failOver: false, delivered: false },
-    outcomeUnknown: true,
-    charge: null,
-    firstTokenAt: null,
-  });
-}
-
 /** The same for an attempt whose sender is not here. It may have reported after all; then that is what counts. */
 async function giveUpInterrupted(
   deps: AttemptDeps,
@@ -261,22 +130,4 @@ async function giveUpInterrupted(
   if (state !== 'answered' && state !== 'failed') return outcome;
   const reported = await open();
   return reported.status === 'dispatched' ? outcome : withoutDispatch(reported, order);
-}
-
-async function recordFailure(
-  deps: AttemptDeps,
-  order: AttemptOrder,
-  report: RecordFailureInput,
-): Promise<AttemptOutcome> {
-  const { attempt } = report.lease;
-  const { failure } = report;
-  const { written } = await deps.ledger.recordFailure(report);
-  if (!written) return outcomeUnknown(attempt);
-  deps.bus.publish(order.callId, {
-    type: 'attempt-failed',
-    attempt,
-    code: failure.error.code,
-    delivered: failure.delivered,
-  });
-  return { status: 'failed', attempt, ...failure };
 }

@@ -2,12 +2,11 @@
  * Calls straight in Temporal, for trusted code: own workers, scripts beside the cluster. Whoever has access to the
  * namespace is trusted in full, and the request stands in the call's history.
  */
-import { createHash } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import type { CallInput, CallKind, CallResult } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
-import { deriveCallId, newCallId } from '../ledger/call-id.ts';
+import { deriveCallId, newCallId, tenantHandle } from '../ledger/call-id.ts';
 import { searchAttributeKeys } from '../temporal/search-attribute-keys.ts';
 import type { ClientWire, RequestBody } from './types.ts';
 
@@ -115,15 +114,11 @@ function callOf(handle: WorkflowHandle<(input: CallInput) => Promise<CallResult>
   };
 }
 
+/** As the gateway makes it; `test/gateway/same-call-id.test.ts` holds the two together. */
 function callIdOf(tenant: string, { idempotencyKey }: TemporalCallOptions): string {
   return idempotencyKey === undefined
     ? newCallId()
     : deriveCallId(tenantHandle(tenant), idempotencyKey, FIRST_GENERATION);
-}
-
-/** As the gateway makes it; `temporal-client.test.ts` holds the two together. */
-function tenantHandle(tenant: string): string {
-  return createHash('sha256').update(tenant).digest('hex').slice(0, 16);
 }
 
 function unavailable(error: unknown): HoldfastError {

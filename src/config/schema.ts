@@ -24,15 +24,36 @@ const limits = z.strictObject({
   concurrency: positive.optional(),
 });
 
+/** These carry credentials, which have a place of their own: `apiKey`. */
+const SECRET_HEADER = /^(?:proxy-)?authorization$|api-?key/i;
+
+const headers = z
+  .record(z.string().regex(/^[A-Za-z0-9-]{1,64}$/), z.string().regex(/^[\x20-\x7e]*$/))
+  .superRefine((record, context) => {
+    for (const header of Object.keys(record)) {
+      if (!SECRET_HEADER.test(header)) continue;
+      const message = 'this header holds a secret; remove it and write apiKey: env:NAME or secret:NAME';
+      context.addIssue({ code: 'custom', path: [header], message });
+    }
+  });
+
+const baseUrl = z.url({ protocol: /^https?$/ }).refine(
+  (text) => {
+    const url = URL.parse(text);
+    return url === null || (url.username === '' && url.password === '');
+  },
+  { error: 'it holds a user name or a password; remove them and write apiKey: env:NAME or secret:NAME' },
+);
+
 const provider = z.strictObject({
   kind: z.string(),
   apiKey: z
     .string()
     .regex(/^(env|secret):[A-Za-z_][A-Za-z0-9_.-]{0,127}$/, 'write env:NAME or secret:NAME; never the key itself')
     .optional(),
-  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+  baseUrl: baseUrl.optional(),
   allowPrivateAddress: z.boolean().default(false).describe('allow http and addresses of private networks'),
-  headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,64}$/), z.string().regex(/^[\x20-\x7e]*$/)).default({}),
+  headers: headers.default({}),
 });
 
 const route = z.strictObject({

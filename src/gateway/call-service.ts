@@ -7,7 +7,7 @@ import type { Admission, CallInput, CallKind } from '../core/call/types.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
@@ -26,6 +26,8 @@ export interface CallServiceDeps {
   scopesOf(caller: Caller): readonly LimitedScope[];
   /** Blocks, redacts, bounds the output. @throws HoldfastError `content_blocked`. */
   prepare(request: CallRequest): CallRequest;
+  /** Blocks or redacts what stands in tags. @throws HoldfastError `content_blocked`. */
+  prepareTags(tags: Record<string, string>): Record<string, string>;
   /** Governance: whether the call may go ahead and along which route, with what it may cost at first. */
   decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
   estimateTokens(canonical: JsonObject): number;
@@ -81,19 +83,28 @@ function refuseUnservable(admission: Admission): void {
   if (!admission.allowed && UNSERVABLE.has(admission.error.code)) throw HoldfastError.from(admission.error);
 }
 
+function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: CallRequest): IdempotencyClaim {
+  return { key, bodyHash: deps.hashBody(tenant, body), ttlMs: deps.idempotencyTtlMs };
+}
+
 export function createCallService(deps: CallServiceDeps): CallService {
   const releases = new Map<string, () => void>();
 
   async function start({ caller, kind, door, body, headers, idempotencyKey, tags }: StartCall): Promise<StartedCall> {
     const parsed = door.parseRequest(body, headers);
     const request = deps.prepare(parsed);
+    const preparedTags = deps.prepareTags(tags);
+    const { tenant, key, models } = caller;
+    const claim = idempotencyKey === null ? null : claimOf(deps, tenant, idempotencyKey, parsed);
+    // A key that stands for a call takes no place of a new one: no limit, no decision.
+    const known = claim && (await deps.ledger.lookUpKey(tenant, claim));
+    if (known) return join(known, request);
     const { request: canonical } = door.toCanonical(request);
     const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
     let started: StartedCall | null = null;
     try {
-      const { tenant, key, models } = caller;
       const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
-      const call = { kind, model, principal: { tenant, key, models }, tags };
+      const call = { kind, model, principal: { tenant, key, models }, tags: preparedTags };
       const decision = await deps.decide(call, canonical);
       refuseUnservable(decision.admission);
       const accepted = await deps.ledger.accept({
@@ -102,21 +113,10 @@ export function createCallService(deps: CallServiceDeps): CallService {
         call,
         admission: decision,
         requestBytes: Buffer.from(JSON.stringify(request)),
-        idempotency:
-          idempotencyKey === null
-            ? null
-            : { key: idempotencyKey, bodyHash: deps.hashBody(tenant, parsed.body), ttlMs: deps.idempotencyTtlMs },
+        idempotency: claim,
         payloadTtlMs: deps.payloadTtlMs,
       });
-      if (accepted.status === 'conflict') {
-        throw new HoldfastError('idempotency_conflict', 'This Idempotency-Key was used with another body.', {
-          details: { callId: accepted.callId },
-        });
-      }
-      if (accepted.status !== 'accepted') {
-        const { callId } = accepted;
-        return { callId, request, isNew: false, follow: (signal) => follow(callId, signal) };
-      }
+      if (accepted.status !== 'accepted') return join(accepted, request);
       // Known before the start: a call may have ended before its start returns.
       releases.set(accepted.input.callId, release);
       started = await launch(accepted.input, request);
@@ -124,6 +124,16 @@ export function createCallService(deps: CallServiceDeps): CallService {
     } finally {
       if (!started) release();
     }
+  }
+
+  function join(known: Exclude<AcceptResult, { status: 'accepted' }>, request: CallRequest): StartedCall {
+    const { callId } = known;
+    if (known.status === 'conflict') {
+      throw new HoldfastError('idempotency_conflict', 'This Idempotency-Key was used with another body.', {
+        details: { callId },
+      });
+    }
+    return { callId, request, isNew: false, follow: (signal) => follow(callId, signal) };
   }
 
   async function launch(input: CallInput, request: CallRequest): Promise<StartedCall> {
@@ -134,15 +144,18 @@ export function createCallService(deps: CallServiceDeps): CallService {
     try {
       await deps.engine.start(input);
     } catch (error) {
-      controller.abort();
-      releases.delete(callId);
-      // Nothing may be paid for a caller who was told "unavailable": ended in the ledger, the call can dispatch no more,
-      // even if the start did reach the engine and only its answer was lost.
       const unavailable = HoldfastError.is(error)
         ? error
         : new HoldfastError('engine_unavailable', 'The durable engine cannot take calls now.', { retryAfterMs: 1_000 });
-      await deps.ledger.settle({ callId, outcome: 'failed', answerRef: null, error: unavailable.toRecord() });
-      throw unavailable;
+      // A call that is ended in the ledger can dispatch no more, even if the start did reach the engine and only its
+      // answer was lost. If it has dispatched already, it is a call like any other, and its caller waits for it.
+      const settlement = { callId, outcome: 'failed', answerRef: null, error: unavailable.toRecord() } as const;
+      const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
+      if (call.attempts.length === 0) {
+        controller.abort();
+        releases.delete(callId);
+        throw unavailable;
+      }
     }
     return {
       callId,

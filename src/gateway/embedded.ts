@@ -22,6 +22,8 @@ export interface EmbeddedOptions {
   onProgress(line: string): void;
   /** Time between maintenance sweeps. Default 30 s. */
   sweepEveryMs?: number;
+  /** Ends the start-up at its next step, and what was started is stopped. Means nothing once the start-up has ended. */
+  signal?: AbortSignal;
 }
 
 export interface EmbeddedHoldfast {
@@ -62,7 +64,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedH
 }
 
 async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise<void>): Promise<EmbeddedHoldfast> {
-  const { home, env, sweepEveryMs } = options;
+  const { home, env, sweepEveryMs, signal } = options;
   const lock = lockHome(home);
   undo.push(() => lock.release());
   const log = openServerLog(join(home, 'holdfast.log'));
@@ -72,6 +74,7 @@ async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise
   });
 
   const engine = await connect(options, undo);
+  signal?.throwIfAborted();
   const simulator = await simulate(options.settings);
   undo.push(() => simulator?.close());
   const settings = simulator ? withSimulator(options.settings, simulator) : options.settings;
@@ -85,6 +88,7 @@ async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise
     ...(sweepEveryMs !== undefined && { sweepEveryMs }),
   });
   undo.push(() => node.drain());
+  signal?.throwIfAborted();
   return {
     url: node.url,
     temporal: {
@@ -108,7 +112,7 @@ interface Engine {
 }
 
 async function connect(
-  { home, env, temporalPort, uiPort, onProgress }: EmbeddedOptions,
+  { home, env, temporalPort, uiPort, onProgress, signal }: EmbeddedOptions,
   undo: Undo[],
 ): Promise<Engine> {
   const target = resolveTemporalTarget(env);
@@ -118,7 +122,8 @@ async function connect(
     await registerSearchAttributes(connection, target.namespace);
     return { connection, address: target.connectionOptions.address ?? '', namespace: target.namespace, server: null };
   }
-  const binary = await findServerBinary({ env, onProgress });
+  // A download or a build may take minutes, and nothing has been started yet that would have to be stopped.
+  const binary = await abortable(findServerBinary({ env, onProgress }), signal);
   const server = await startEmbeddedServer({
     home,
     binary,
@@ -127,9 +132,22 @@ async function connect(
     onProgress,
   });
   undo.push(() => server.stop());
+  signal?.throwIfAborted();
   const connection = await connectNative({ address: server.address });
   undo.push(() => connection.close());
   return { connection, address: server.address, namespace: server.namespace, server };
+}
+
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Simulated providers without an address share one simulator in this process. */

@@ -70,6 +70,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const masterKey = loadMasterKey({ home, env });
   const { ledger, payloads } = openSqliteLedger({ path: join(home, 'ledger.db'), masterKey });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
+  const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const domain = createDomain({
     settings,
     ledger,
@@ -77,6 +78,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     secrets,
     env,
     hashKey: deriveKey(masterKey, 'fingerprint'),
+    onDefect: onError,
   });
   const client = new Client({ connection, namespace });
   const engine = createCallEngine(client, { eager: true });
@@ -84,7 +86,6 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     liveAttempts: () => domain.attempts.live,
     openChannels: () => domain.bus.channels,
   });
-  const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const relay = startOutboxRelay({
     ledger,
     emit: ({ type, body }) => logger[type === 'budget-alert' ? 'warn' : 'info'](body, type),
@@ -100,6 +101,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     limiter: createRateLimiter(),
     scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
     prepare: domain.prepare,
+    prepareTags: domain.prepareTags,
     decide: domain.decide,
     estimateTokens: (canonical) => Math.ceil(maxInputTokens(canonical) / BYTES_PER_TOKEN),
     hashBody: domain.hashBody,
@@ -134,6 +136,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     onError,
     maxBodyBytes: settings.gateway.maxBodyBytes,
     version: packageVersion(),
+    authRequired,
+    isDraining: () => draining,
     readiness: () => checkReadiness(connection, namespace, ledger, draining),
   });
   async function closeStores(): Promise<void> {
@@ -156,6 +160,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       sweep: sweepDeps,
       onCallEnd,
       onSweep: (report) => metrics.sweepEnded(report),
+      onDefect: onError,
     });
   } catch (error) {
     await app.close();

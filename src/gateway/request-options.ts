@@ -1,4 +1,8 @@
-/** The headers that steer a call. A value that cannot be honoured is refused, never ignored. */
+/**
+ * The headers that steer a call. A value that cannot be honoured is refused, never ignored. `x-holdfast-cache` in seconds
+ * is a permission to answer from a cache, not a demand, so a gateway without a cache honours it. `traceparent` does not
+ * steer a call: it is passed over.
+ */
 import type { IncomingHttpHeaders } from 'node:http';
 import { HoldfastError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
@@ -11,6 +15,8 @@ export interface RequestOptions {
 }
 
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
+/** `off`, or for how many seconds an answer may be taken from a cache. */
+const CACHE = /^(?:off|\d{1,9})$/;
 const MAX_TAGS = 20;
 const MAX_TAG_LENGTH = 256;
 
@@ -27,6 +33,10 @@ export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions
       'Last-Event-ID',
       'Streams cannot be resumed; repeat the request with its Idempotency-Key to get all of it.',
     );
+  }
+  const cache = single(headers, 'x-holdfast-cache');
+  if (cache !== null && !CACHE.test(cache)) {
+    throw invalid('x-holdfast-cache', 'x-holdfast-cache must be off or a whole number of seconds.');
   }
   const idempotencyKey = single(headers, 'idempotency-key');
   if (idempotencyKey !== null && !PRINTABLE.test(idempotencyKey)) {

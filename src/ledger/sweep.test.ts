@@ -56,8 +56,14 @@ async function stage() {
         onError: (error) => errors.push(error),
       }),
     /** A call that was accepted, and then as far as asked. */
-    async call(id: string, upTo: 'accepted' | 'admitted' | 'dispatched' | 'answered' | 'unknown', state: State) {
-      const accepted = await ledger.accept(acceptInput(id));
+    async call(
+      id: string,
+      upTo: 'accepted' | 'admitted' | 'dispatched' | 'answered' | 'unknown',
+      state: State,
+      keyed = true,
+    ) {
+      const idempotency = keyed ? { key: id, bodyHash: 'h', ttlMs: DAY_MS } : null;
+      const accepted = await ledger.accept(acceptInput(id, { idempotency }));
       if (accepted.status !== 'accepted') throw new Error('not accepted');
       const { callId } = accepted.input;
       states.set(callId, state);
@@ -110,10 +116,20 @@ describe('a call whose start was lost', () => {
     expect(started).toEqual([]);
     expect(await ledger.getCall(callId)).toMatchObject({
       state: 'ended',
-      outcome: 'failed',
-      error: { code: 'outcome_unknown' },
+      outcome: 'cancelled',
+      error: { code: 'cancelled' },
       costNanoUsd: '0',
     });
+    expect(await held()).toEqual([['0', '0']]);
+  });
+
+  it('is ended instead when it has no key: its caller never learned its id', async () => {
+    const { call, sweep, started, clock, ledger, held } = await stage();
+    const callId = await call('keyless', 'admitted', 'missing', false);
+    clock.now = START + MINUTE_MS;
+    expect(await sweep()).toEqual({ ...NOTHING, settled: 1 });
+    expect(started).toEqual([]);
+    expect(await ledger.getCall(callId)).toMatchObject({ outcome: 'cancelled', attempts: [] });
     expect(await held()).toEqual([['0', '0']]);
   });
 });

@@ -38,13 +38,19 @@ const BATCH = 500;
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const now = deps.now();
   const report: SweepReport = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
-  for (const call of await deps.ledger.openCalls(now - (deps.graceMs ?? GRACE_MS), BATCH)) {
-    try {
-      await putRight(deps, call, now, report);
-    } catch (error) {
-      // One call must not keep the others from their turn.
-      deps.onError(error);
+  const before = now - (deps.graceMs ?? GRACE_MS);
+  // Calls that stay open are passed over on the next page, so that many long ones never hide a lost one.
+  for (let skip = 0, page = await deps.ledger.openCalls(before, BATCH); page.length > 0;) {
+    for (const call of page) {
+      try {
+        if (!(await putRight(deps, call, now, report))) skip += 1;
+      } catch (error) {
+        // One call must not keep the others from their turn.
+        deps.onError(error);
+        skip += 1;
+      }
     }
+    page = page.length < BATCH ? [] : await deps.ledger.openCalls(before, BATCH, skip);
   }
   report.abandoned = await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
   const pruned = await deps.ledger.prune(now, deps.callRetentionMs);
@@ -52,17 +58,34 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   return report;
 }
 
-async function putRight(deps: SweepDeps, call: OpenCall, now: number, report: SweepReport): Promise<void> {
+/** True when the call has ended now. */
+async function putRight(deps: SweepDeps, call: OpenCall, now: number, report: SweepReport): Promise<boolean> {
   const state = await deps.engine.stateOf(call.input.callId);
-  if (state === 'running') return;
+  if (state === 'running') return false;
   // The process died between the ledger's "accepted" and the engine's start: nothing was dispatched yet.
-  if (state === 'missing' && call.state !== 'running' && now - call.createdAt < START_WITHIN_MS) {
+  const neverStarted = state === 'missing' && call.state !== 'running';
+  if (neverStarted && call.isKeyed && now - call.createdAt < START_WITHIN_MS) {
     await deps.engine.start(call.input);
     report.started += 1;
-  } else {
-    deps.onSettled(await settleLost(deps.ledger, call));
-    report.settled += 1;
+    return false;
   }
+  deps.onSettled(neverStarted ? await settleUnwanted(deps.ledger, call) : await settleLost(deps.ledger, call));
+  report.settled += 1;
+  return true;
+}
+
+/** Its caller never learned its id and cannot come back for it, or no one waits any more: nothing is paid for it. */
+function settleUnwanted(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {
+  return ledger.settle({
+    callId,
+    outcome: 'cancelled',
+    answerRef: null,
+    error: {
+      code: 'cancelled',
+      message: 'The call was lost before its start, and no one can wait for it.',
+      source: 'gateway',
+    },
+  });
 }
 
 async function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {

@@ -1,5 +1,5 @@
 /** The domains, wired to this node's stores: what activities and doors are made of, without Temporal. */
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { chargeAttempt } from '../attempts/charge-attempt.ts';
 import { createAttemptRunner, type AttemptRunner } from '../attempts/run-attempt.ts';
@@ -17,6 +17,7 @@ import { decideAdmission, type AdmissionDeps } from '../governance/admission.ts'
 import { createContentInspector } from '../governance/inspect-content.ts';
 import { boundOutput } from '../governance/bound-output.ts';
 import { allowedModelsPolicy, type PolicyEngine } from '../governance/policy.ts';
+import { tenantHandle } from '../ledger/call-id.ts';
 import { createPriceBook } from '../ledger/pricing/price-book.ts';
 import { loadPriceOverrides } from '../ledger/pricing/price-overrides.ts';
 import { createDispatcher, type Dispatcher } from '../providers/dispatch/dispatcher.ts';
@@ -33,6 +34,8 @@ export interface DomainOptions {
   /** Keys the hashes of request bodies, so that a stolen ledger cannot be searched for a known prompt. */
   hashKey: Uint8Array;
   policy?: PolicyEngine;
+  /** Told of unforeseen errors in attempts. */
+  onDefect(error: unknown): void;
 }
 
 export type Domain = ReturnType<typeof createDomain>;
@@ -76,6 +79,7 @@ export function createDomain(options: DomainOptions) {
     charge: (provider, model, request, answer) => chargeAttempt(prices, provider, model, request, answer),
     owner: `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}`,
     payloadTtlMs: settings.retention.payloadMs,
+    onDefect: options.onDefect,
   });
 
   const inspect = createContentInspector(settings.security);
@@ -101,6 +105,8 @@ export function createDomain(options: DomainOptions) {
     budgetsOf,
     /** A request as it may be stored and sent: secrets refused, personal data masked, output bounded. */
     prepare: (request: CallRequest): CallRequest => boundOutput(settings, inspect(request)),
+    prepareTags: (tags: Record<string, string>): Record<string, string> =>
+      inspect({ wire: 'openai-chat', stream: false, body: tags }).body as Record<string, string>,
     doorWireOf(request: CallRequest): DoorWire {
       const door = (doorWires as Readonly<Record<string, DoorWire | undefined>>)[request.wire];
       if (door) return door;
@@ -113,7 +119,7 @@ export function createDomain(options: DomainOptions) {
         .update(`${tenant}\0${sortedJson(rest)}`)
         .digest('hex');
     },
-    tenantHandle: (tenant: string) => createHash('sha256').update(tenant).digest('hex').slice(0, 16),
+    tenantHandle,
   };
 }
 

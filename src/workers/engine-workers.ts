@@ -16,6 +16,8 @@ export interface EngineWorkersOptions {
   sweep: SweepDeps;
   onCallEnd(call: CallView): void;
   onSweep(report: SweepReport): void;
+  /** Told of unforeseen errors in activities. */
+  onDefect(error: unknown): void;
   /** Provider calls at once in this process. Default 1,000. */
   maxConcurrentCalls?: number;
   /** How long a shutdown waits for calls in flight; default 10 minutes. */
@@ -53,8 +55,9 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
         prepare: domain.prepare,
         payloadTtlMs: domain.settings.retention.payloadMs,
         onCallEnd: options.onCallEnd,
+        onDefect: options.onDefect,
       }),
-      ...createProviderActivities({ attempts: domain.attempts, bus: domain.bus }),
+      ...createProviderActivities({ attempts: domain.attempts, bus: domain.bus, onDefect: options.onDefect }),
     },
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
     maxConcurrentActivityTaskExecutions: options.maxConcurrentCalls ?? DEFAULT_CONCURRENCY,

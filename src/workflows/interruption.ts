@@ -49,11 +49,24 @@ function stepError(error: unknown): unknown {
   }
   return new HoldfastError(
     'engine_unavailable',
-    `The step ${error.activityType} failed: ${cause?.message ?? error.message}`,
+    `The step ${error.activityType} failed; the log of its worker says why.`,
   );
 }
 
 function sourceOf(cause: ApplicationFailure): ErrorRecord['source'] {
   const record = cause.details?.[0] as ErrorRecord | undefined;
   return record?.source ?? 'gateway';
+}
+
+/**
+ * The same for the step that pays: when it failed, bytes may have left, and a caller who is told to try again would pay
+ * again without knowing.
+ */
+export async function interruptiblePaying<T>(step: () => Promise<T>): Promise<T> {
+  try {
+    return await interruptible(step);
+  } catch (error) {
+    if (!HoldfastError.is(error) || error.code !== 'engine_unavailable') throw error;
+    throw new HoldfastError('outcome_unknown', error.message);
+  }
 }

@@ -12,7 +12,7 @@ import type { CallSteps, ProviderActivities } from '../activities/types.ts';
 import { CallInterruptedError, type CallPorts } from '../core/call/ports.ts';
 import { runCall } from '../core/call/run-call.ts';
 import type { CallInput, CallResult } from '../core/call/types.ts';
-import { interruptible, settled } from './interruption.ts';
+import { interruptible, interruptiblePaying, settled } from './interruption.ts';
 import { endAttributes } from './search-attributes.ts';
 
 /** An attempt whose worker is silent for this long is handed to another worker. */
@@ -63,7 +63,7 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
         },
         summary,
       });
-      const outcome = await interruptible(() => stoppedAtOnce(order.callId, () => executeProvider(order)));
+      const outcome = await interruptiblePaying(() => stoppedAtOnce(order.callId, () => executeProvider(order)));
       tell(
         `${order.candidate.provider}/${order.candidate.model} attempt ${outcome.attempt}: ` +
           (outcome.status === 'answered' ? 'answered' : outcome.error.code),

@@ -146,6 +146,15 @@ describe('the gateway refuses', () => {
     expect(JSON.stringify(test.simulator.seen.at(-1)?.body)).toContain('write to [email] now');
   });
 
+  it('masks and blocks in tags as in the prompt', async () => {
+    const tags = (value: string) => ({ 'x-holdfast-tags': JSON.stringify({ who: value }) });
+    const masked = await test.post(CHAT, ok, tags('ada@example.com'));
+    const call = await test.get<CallView>(`/api/v1/calls/${masked.headers.get('x-holdfast-call-id')!}`);
+    expect(call.tags).toEqual({ who: '[email]' });
+    const blocked = await test.post(CHAT, ok, tags(`AKIA${'ABCDEFGHIJ234567'}`));
+    expect(blocked.status).toBe(400);
+  });
+
   it('keeps a __proto__ field a plain field', async () => {
     const response = await test.post(
       CHAT,

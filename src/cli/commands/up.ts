@@ -1,11 +1,14 @@
 /** `holdfast up`: starts everything, prints the addresses, and stays until it is told to stop. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadSettings } from '../../config/load.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { startEmbedded, type EmbeddedHoldfast } from '../../gateway/embedded.ts';
 import { providerAdapters } from '../../providers/registry.ts';
+import { isRunning } from '../../temporal/process-identity.ts';
+import { readServerState } from '../../temporal/server-state.ts';
 import { announceGateway, withdrawGateway } from '../gateway-file.ts';
 import { homeOf } from '../home.ts';
 import { nextSignal } from '../next-signal.ts';
@@ -21,6 +24,8 @@ interface UpOptions {
 
 /** Without its Temporal server no call can end: what has not closed by then never will. */
 const STOP_WITHOUT_SERVER_MS = 10_000;
+/** A start-up that is to stop goes to the end of its step, at most the 30 s of the server, and then undoes it. */
+const STOP_STARTING_MS = 60_000;
 
 export function registerUp(program: Command, { env }: CliContext): void {
   program
@@ -40,14 +45,22 @@ async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<void> {
     options.port === undefined ? loaded : { ...loaded, gateway: { ...loaded.gateway, port: options.port } };
   const home = homeOf(env);
   const stopSignal = nextSignal();
-  const holdfast = await startEmbedded({
+  const aborting = new AbortController();
+  const starting = startEmbedded({
     home,
     settings,
     env,
     ...(options.temporalPort !== undefined && { temporalPort: options.temporalPort }),
     ...(options.uiPort !== undefined && { uiPort: options.uiPort }),
     onProgress: (line) => console.error(line),
+    signal: aborting.signal,
   });
+  const first = await Promise.race([starting, stopSignal]);
+  if (typeof first === 'string') {
+    aborting.abort();
+    return await stopStarting(first, starting, home);
+  }
+  const holdfast = first;
   announceGateway(home, { url: holdfast.url, temporalUiUrl: holdfast.temporal.uiUrl });
   announce(holdfast, settings.origin, home);
   const server = watchServer(home);
@@ -68,6 +81,34 @@ async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<void> {
   withdrawGateway(home);
   await holdfast.stop();
   console.error('stopped');
+}
+
+/** Waits for a start-up that is to stop. No Temporal server stays behind: nobody asked for calls to go on. */
+async function stopStarting(
+  signal: NodeJS.Signals,
+  starting: Promise<EmbeddedHoldfast>,
+  home: string,
+): Promise<never> {
+  console.error(`${signal}: stopping the start-up (again to stop at once)`);
+  const code = 128 + constants.signals[signal];
+  const stopped = starting
+    // It fails with the abort, or for a reason that does not matter any more. What it had started is stopped then.
+    .then((holdfast) => holdfast.stop(), () => undefined)
+    .then(() => true)
+    .catch((error: unknown) => {
+      console.error(error);
+      return false;
+    });
+  const isClean = await Promise.race([stopped, delay(STOP_STARTING_MS, false), nextSignal().then(() => false)]);
+  if (!isClean) killServer(home);
+  else console.error('stopped');
+  process.exit(code);
+}
+
+/** The home's lock is ours at this point, so its server is too. */
+function killServer(home: string): void {
+  const server = readServerState(home);
+  if (server && isRunning(server)) process.kill(server.pid, 'SIGTERM');
 }
 
 /** Stops what still can be stopped, and leaves: a supervisor starts it again, and the calls go on then. */

@@ -218,6 +218,8 @@ export interface OpenCall {
   input: CallInput;
   state: CallState;
   createdAt: number;
+  /** An idempotency key stands for it: its caller can come back for the answer. */
+  isKeyed: boolean;
 }
 
 export interface VirtualKey {
@@ -251,6 +253,11 @@ export interface OutboxEvent {
   body: JsonObject;
 }
 
+export interface SettleOptions {
+  /** Leaves a call alone of which anything left for a provider; the view then says how it stands. Default false. */
+  unlessDispatched?: boolean;
+}
+
 export interface Ledger {
   accept(input: AcceptInput): Promise<AcceptResult>;
   /** For calls that came without a door: makes the row of a call that a trusted caller started inline, if it is missing. */
@@ -270,10 +277,13 @@ export interface Ledger {
   /** With code `outcome_unknown` and no charge the attempt becomes `unknown` and keeps its hold. */
   recordFailure(input: RecordFailureInput): Promise<WriteResult>;
   /** Ends the call: charges, releases, outbox, in one. The first settlement stands; a repeat returns it. */
-  settle(settlement: Settlement): Promise<CallView>;
+  settle(settlement: Settlement, options?: SettleOptions): Promise<CallView>;
+  /** What a key stands for now, without claiming it: the call to attach to or replay, a conflict, or null for a new one. */
+  lookUpKey(tenant: string, claim: IdempotencyClaim): Promise<Exclude<AcceptResult, { status: 'accepted' }> | null>;
   getCall(callId: string): Promise<CallView | null>;
   listCalls(filter: CallFilter): Promise<{ calls: CallView[]; next: string | null }>;
-  openCalls(createdBefore: number, limit: number): Promise<OpenCall[]>;
+  /** Calls that have not ended, oldest first; `skip` passes over that many of them. */
+  openCalls(createdBefore: number, limit: number, skip?: number): Promise<OpenCall[]>;
   /** Books `unknown` attempts older than this at their hold as `estimated`, so that no hold stands for ever. */
   abandonUnknown(startedBefore: number): Promise<number>;
   budgetStatus(budgets: readonly BudgetSpec[]): Promise<BudgetStatus[]>;

@@ -1,6 +1,7 @@
 /** The dispatcher over real sockets: what each way for a provider to misbehave becomes. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../test/support/test-node.ts';
 import type { ChatEvent, SseEvent } from '../../core/chat.ts';
@@ -52,6 +53,7 @@ interface Options {
   adapter?: typeof simulated;
   onEvent?: (raw: SseEvent, events: ChatEvent[]) => void;
   using?: DispatcherOptions;
+  through?: Dispatcher;
 }
 
 async function dispatch(options: Options = {}): Promise<DispatchResult> {
@@ -70,7 +72,7 @@ async function dispatch(options: Options = {}): Promise<DispatchResult> {
   });
   const own = options.using && createDispatcher(options.using);
   try {
-    return await (own ?? dispatcher).dispatch({
+    return await (own ?? options.through ?? dispatcher).dispatch({
       adapter,
       request,
       encoded,
@@ -99,6 +101,7 @@ const ANSWER = JSON.stringify({
 });
 const chunk = (delta: object, finish: string | null = null) =>
   `data: ${JSON.stringify({ id: 'r1', created: 1, model: 'm-1', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+const selfSigned = () => SELFSIGNED;
 const SSE = { 'content-type': 'text/event-stream; charset=utf-8' };
 const json = (status: number, body: string, headers: Record<string, string> = {}): Handler => {
   return (_request, response) =>
@@ -180,6 +183,53 @@ describe('a provider that cannot be reached', () => {
   it('because its name does not exist never got it', async () => {
     const failed = await failureOf({ baseUrl: 'http://no-such-host.invalid/v1' });
     expect(failed).toMatchObject({ failure: { code: 'provider_unavailable' }, unknown: false });
+  });
+
+  it.each([
+    ['its certificate is not trusted', /SELF_SIGNED|UNABLE_TO_VERIFY/, true],
+    ['it speaks no TLS', /ERR_SSL|EPROTO/, false],
+  ])('because %s never got it', async (_, message, speaksTls) => {
+    const other = speaksTls ? createTlsServer(selfSigned(), () => undefined) : server;
+    if (speaksTls) await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const failed = await failureOf({ baseUrl: `https://127.0.0.1:${String(port)}/v1` });
+    if (speaksTls) other.close();
+    expect(failed).toMatchObject({ failure: { code: 'provider_unavailable' }, unknown: false, partial: null });
+    expect(failed.failure.message).toMatch(message);
+    expect(requests).toEqual([]);
+  });
+
+  it('because its handshake never ends never got it, and nobody waits longer than firstTokenMs', async () => {
+    const mute = createNetServer((socket) => sockets.add(socket));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const { port } = mute.address() as AddressInfo;
+    const started = performance.now();
+    const failed = await failureOf({
+      baseUrl: `https://127.0.0.1:${String(port)}/v1`,
+      timeouts: { firstTokenMs: 150, connectMs: 3_000 },
+    });
+    expect(failed).toMatchObject({ failure: { code: 'provider_timeout' }, unknown: false });
+    expect(performance.now() - started).toBeLessThan(1_500);
+    for (const socket of sockets) socket.destroy();
+    mute.close();
+  });
+
+  it('because no socket came free never got it, and is never sent later', async () => {
+    const held: ServerResponse[] = [];
+    handler = (_request, response) => void held.push(response);
+    const single = createDispatcher({ connections: 1 });
+    const first = dispatch({ through: single });
+    await until('the provider has the first', () => held.length === 1);
+    const controller = new AbortController();
+    const expired = failureOf({ through: single, timeouts: { firstTokenMs: 100 } });
+    const aborted = failureOf({ through: single, signal: controller.signal });
+    setTimeout(() => controller.abort(), 50);
+    expect(await expired).toMatchObject({ failure: { code: 'provider_timeout' }, unknown: false, partial: null });
+    expect(await aborted).toMatchObject({ failure: { message: 'The request was stopped.' }, unknown: false });
+    for (const response of held) json(200, ANSWER)(requests[0] as never, response, '');
+    expect(await first).toMatchObject({ status: 'answered' });
+    await single.close();
+    expect(requests).toHaveLength(1);
   });
 });
 
@@ -311,7 +361,24 @@ describe('a body', () => {
 
   it.each(['', '<html>', '[]', '{}'])('with status 200 and %j is a broken answer that may be billed', async (body) => {
     handler = json(200, body);
-    expect(await failureOf()).toMatchObject({ failure: { code: 'provider_unavailable' } });
+    const expected = { failure: { code: 'provider_unavailable' }, unknown: true, partial: null };
+    expect(await failureOf()).toMatchObject(expected);
+    expect(await failureOf({ stream: true })).toMatchObject(expected);
+  });
+
+  it('with status 200 that is an error of the provider is that error, and known', async () => {
+    handler = json(200, '{"error":{"message":"slow down","type":"rate_limit_error"}}');
+    expect(await failureOf()).toMatchObject({ failure: { code: 'provider_rate_limited' }, unknown: false });
+  });
+
+  it('of a stream that cannot be read from its first event on may be billed', async () => {
+    handler = (_request, response) => void response.writeHead(200, SSE).end('data: <html>\n\n');
+    expect(await failureOf({ stream: true })).toMatchObject({ unknown: true, partial: null });
+  });
+
+  it('of a refusal that is too large is a refusal all the same', async () => {
+    handler = json(500, 'x'.repeat(10_000));
+    expect(await failureOf({ using: { maxAnswerBytes: 1_000 } })).toMatchObject({ unknown: false, partial: null });
   });
 });
 
@@ -363,7 +430,7 @@ describe('an abort', () => {
   it('that came before sends nothing', async () => {
     handler = json(200, ANSWER);
     const failed = await failureOf({ signal: AbortSignal.abort() });
-    expect(failed.failure.message).toBe('The request was stopped.');
+    expect(failed).toMatchObject({ failure: { message: 'The request was stopped.' }, unknown: false });
     expect(requests).toEqual([]);
   });
 });

@@ -82,8 +82,9 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   return {
     async dispatch(input) {
       const phases = createPhaseClock(input.signal, input.timeouts);
-      const progress: Progress = { sent: false, decoder: null, firstTokenAt: null };
+      const progress: Progress = { sent: false, accepted: false, decoder: null, firstTokenAt: null };
       try {
+        if (input.signal.aborted) throw stopped();
         const answer = await exchange(input, phases, agentFor(input.timeouts.connectMs), progress, maxAnswerBytes, now);
         return { status: 'answered', answer, firstTokenAt: progress.firstTokenAt ?? now() };
       } catch (error) {
@@ -92,7 +93,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
           status: 'failed',
           failure,
           unknown,
-          partial: progress.decoder && progress.firstTokenAt !== null ? progress.decoder.answer() : null,
+          partial: partialOf(progress),
           firstTokenAt: progress.firstTokenAt,
         };
       } finally {
@@ -106,10 +107,16 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
 }
 
 interface Progress {
-  /** Bytes may have left. */
+  /** Bytes of the request may have left. */
   sent: boolean;
+  /** The provider said 2xx: it made an answer, and may bill it. */
+  accepted: boolean;
   decoder: StreamDecoder | null;
   firstTokenAt: number | null;
+}
+
+function partialOf({ decoder, firstTokenAt }: Progress): ProviderAnswer | null {
+  return decoder && firstTokenAt !== null ? decoder.answer() : null;
 }
 
 async function exchange(
@@ -121,19 +128,13 @@ async function exchange(
   now: () => number,
 ): Promise<ProviderAnswer> {
   const { adapter, encoded, request } = input;
-  progress.sent = true;
-  const response = await httpRequest(encoded.url, {
-    method: 'POST',
-    headers: encoded.headers,
-    body: encoded.body,
-    dispatcher: agent,
-    signal: phases.signal,
-  });
+  const response = await send(encoded, agent, phases.signal, progress);
   const { statusCode, headers } = response;
   if (statusCode < 200 || statusCode > 299) {
     const text = await readText(response.body, phases, maxAnswerBytes);
     throw new ProviderFailureError(adapter.decodeFailure(statusCode, headers, text));
   }
+  progress.accepted = true;
   if (!request.stream || !isEventStream(headers['content-type'])) {
     const text = await readText(response.body, phases, maxAnswerBytes);
     progress.firstTokenAt = now();
@@ -166,6 +167,52 @@ async function exchange(
   return decoder.answer();
 }
 
+/**
+ * Sends, and notes in `progress` when it begins to. Undici keeps an aborted request until it has a connection, only to
+ * drop it there: whoever waits for a free socket or a handshake is let go at once.
+ */
+async function send(
+  { url, headers, body }: EncodedRequest,
+  agent: Agent,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<UndiciDispatcher.ResponseData> {
+  const dispatcher = agent.compose((dispatch) => (options, handler) => {
+    return dispatch(options, noteStart(handler, () => (progress.sent = true)));
+  });
+  const abandoned = Promise.withResolvers<never>();
+  const onAbort = () => {
+    if (!progress.sent) abandoned.reject(stopped());
+  };
+  // Undici listens to the same signal: once this one has fired, it can send nothing any more.
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([
+      httpRequest(url, { method: 'POST', headers, body, dispatcher, signal }),
+      abandoned.promise,
+    ]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Undici starts a request on a connection that is open and free, and writes its first bytes right after that. */
+function noteStart(
+  handler: UndiciDispatcher.DispatchHandler,
+  onStart: () => void,
+): UndiciDispatcher.DispatchHandler {
+  return {
+    onRequestStart(controller, context) {
+      handler.onRequestStart?.(controller, context);
+      if (!controller.aborted) onStart();
+    },
+    onResponseStart: (...details) => handler.onResponseStart?.(...details),
+    onResponseData: (...details) => handler.onResponseData?.(...details),
+    onResponseEnd: (...details) => handler.onResponseEnd?.(...details),
+    onResponseError: (...details) => handler.onResponseError?.(...details),
+  };
+}
+
 async function readText(
   body: UndiciDispatcher.ResponseData['body'],
   phases: PhaseClock,
@@ -195,15 +242,9 @@ function tooLarge(limit: number): ProviderFailureError {
   });
 }
 
-/** Errors of the connection phase: no byte of the request left. */
-const NEVER_SENT = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
+function stopped(): undiciErrors.RequestAbortedError {
+  return new undiciErrors.RequestAbortedError();
+}
 
 function classify(
   error: unknown,
@@ -211,9 +252,11 @@ function classify(
   progress: Progress,
 ): { failure: ProviderFailure; unknown: boolean } {
   if (error instanceof ProviderFailureError) {
-    // A broken 2xx answer was made and may be billed; a refusal was not.
-    const broken = error.failure.status === undefined && progress.sent;
-    return { failure: error.failure, unknown: broken && progress.firstTokenAt === null };
+    const { failure } = error;
+    // A 2xx answer that cannot be read was made and may be billed; an error or a verdict in its place was not. What
+    // came of a stream is charged for itself.
+    const hasVerdict = failure.status !== undefined || failure.code === 'content_blocked';
+    return { failure, unknown: progress.accepted && !hasVerdict && partialOf(progress) === null };
   }
   if (HoldfastError.is(error)) throw error;
   const expired = phases.expired;
@@ -225,7 +268,7 @@ function classify(
         retryable: true,
         failOver: true,
       },
-      unknown: true,
+      unknown: progress.sent,
     };
   }
   const code = codeOf(error);
@@ -239,7 +282,7 @@ function classify(
       retryable: true,
       failOver: true,
     },
-    unknown: code === null || !NEVER_SENT.has(code),
+    unknown: progress.sent,
   };
 }
 

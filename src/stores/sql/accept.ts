@@ -11,7 +11,9 @@ import type { CallsTable, Tx } from './schema.ts';
 
 const FIRST_GENERATION = 1;
 
-export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensureCall'> {
+type Known = Exclude<AcceptResult, { status: 'accepted' }>;
+
+export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensureCall' | 'lookUpKey'> {
   const { calls, payloads, sealer } = parts;
   const admit = createAdmitInTransaction(parts);
 
@@ -19,6 +21,23 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     const callInput: CallInput = { ...input.call, callId: input.callIdFor(FIRST_GENERATION), requestRef };
     if (await calls.insert(tx, callInput, parts.now())) return { status: 'accepted', input: callInput };
     return { status: 'accepted', input: callInputOf(await calls.get(tx, callInput.callId)) };
+  };
+
+  /** The call that a key stands for, or the generation that its next call has. */
+  const standingOf = async (
+    tx: Tx,
+    tenant: string,
+    claim: IdempotencyClaim,
+  ): Promise<{ result: Known } | { result: null; generation: number }> => {
+    const row = await parts.idempotency.find.first(tx, { tenant, key: claim.key });
+    if (!row) return { result: null, generation: FIRST_GENERATION };
+    const isCurrent = row.expires_at > parts.now();
+    if (isCurrent && row.body_hash !== claim.bodyHash) {
+      return { result: { status: 'conflict', callId: row.call_id } };
+    }
+    const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
+    if (call && !opensNextGeneration(call)) return { result: joined(call) };
+    return { result: null, generation: row.generation + 1 };
   };
 
   const acceptWithKey = async (
@@ -29,21 +48,15 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   ): Promise<AcceptResult> => {
     const now = parts.now();
     const { tenant } = input.call.principal;
-    const row = await parts.idempotency.find.first(tx, { tenant, key: claim.key });
-    let generation = row?.generation ?? FIRST_GENERATION;
-    if (row) {
-      const isCurrent = row.expires_at > now;
-      if (isCurrent && row.body_hash !== claim.bodyHash) return { status: 'conflict', callId: row.call_id };
-      const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
-      if (call && !opensNextGeneration(call)) return joined(call);
-      generation += 1;
-    }
+    const known = await standingOf(tx, tenant, claim);
+    if (known.result) return known.result;
+    let { generation } = known;
     for (; ; generation += 1) {
       const callInput: CallInput = { ...input.call, callId: input.callIdFor(generation), requestRef };
       const isNew = await calls.insert(tx, callInput, now);
       // A trusted client without the ledger may have derived the same id and been here first.
-      const known = isNew ? null : await calls.get(tx, callInput.callId);
-      if (known && opensNextGeneration(known)) continue;
+      const other = isNew ? null : await calls.get(tx, callInput.callId);
+      if (other && opensNextGeneration(other)) continue;
       await parts.idempotency.put.run(tx, {
         tenant,
         idem_key: claim.key,
@@ -52,7 +65,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
         generation,
         expires_at: now + claim.ttlMs,
       });
-      return known ? joined(known) : { status: 'accepted', input: callInput };
+      return other ? joined(other) : { status: 'accepted', input: callInput };
     }
   };
 
@@ -65,6 +78,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   };
 
   return {
+    lookUpKey: (tenant, claim) => parts.read(async (tx) => (await standingOf(tx, tenant, claim)).result),
     accept(input) {
       const payload = sealer.seal(input.call.principal.tenant, input.requestBytes);
       return parts.write(async (tx) => {
@@ -91,7 +105,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   };
 }
 
-function joined(call: CallsTable): AcceptResult {
+function joined(call: CallsTable): Known {
   return { status: call.state === 'ended' ? 'replay' : 'attached', callId: call.id };
 }
 

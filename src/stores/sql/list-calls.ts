@@ -12,15 +12,23 @@ const MAX_PAGE = 1000;
 
 export function createListCalls(parts: LedgerParts): Pick<Ledger, 'getCall' | 'listCalls' | 'openCalls'> {
   const { db } = parts;
-  const open = prepare((p: { createdBefore: number; limit: number }) =>
+  const open = prepare((p: { createdBefore: number; limit: number; skip: number }) =>
     db
       .selectFrom('calls')
       .selectAll()
+      .select((eb) =>
+        eb
+          .exists(
+            eb.selectFrom('idempotency').select('idem_key').whereRef('idempotency.call_id', '=', 'calls.id').limit(1),
+          )
+          .as('is_keyed'),
+      )
       .where('state', '<>', 'ended')
       .where('created_at', '<', p.createdBefore)
       .orderBy('created_at')
       .orderBy('id')
-      .limit(p.limit),
+      .limit(p.limit)
+      .offset(p.skip),
   );
 
   const page = (tx: Tx, filter: CallFilter): Promise<CallsTable[]> => {
@@ -69,10 +77,15 @@ export function createListCalls(parts: LedgerParts): Pick<Ledger, 'getCall' | 'l
         };
       });
     },
-    openCalls: (createdBefore, limit) =>
+    openCalls: (createdBefore, limit, skip = 0) =>
       parts.read(async (tx) => {
-        const rows = await open.all(tx, { createdBefore, limit });
-        return rows.map((row) => ({ input: callInputOf(row), state: row.state, createdAt: row.created_at }));
+        const rows = await open.all(tx, { createdBefore, limit, skip });
+        return rows.map((row) => ({
+          input: callInputOf(row),
+          state: row.state,
+          createdAt: row.created_at,
+          isKeyed: Boolean(row.is_keyed),
+        }));
       }),
   };
 }

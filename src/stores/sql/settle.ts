@@ -40,11 +40,12 @@ export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
   };
 
   return {
-    settle: (settlement) =>
+    settle: (settlement, { unlessDispatched = false } = {}) =>
       parts.write(async (tx) => {
         const call = await calls.get(tx, settlement.callId);
         const rows = await attempts.ofCall.all(tx, { callId: call.id });
         if (call.state === 'ended') return callView(call, rows);
+        if (unlessDispatched && rows.some(({ state }) => state !== 'reserved')) return callView(call, rows);
         const now = parts.now();
         const settled: AttemptsTable[] = [];
         for (const row of rows) {

@@ -1,0 +1,27 @@
+/** What carrying out an attempt needs. */
+import type { AttemptCharge, BudgetSpec, Ledger } from '../core/ports/ledger.ts';
+import type { PayloadStore } from '../core/ports/payload-store.ts';
+import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
+import type { StreamBus } from '../core/ports/stream-bus.ts';
+import type { ProviderSettings } from '../core/settings.ts';
+import type { Dispatcher } from '../providers/dispatch/dispatcher.ts';
+
+export interface AttemptDeps {
+  ledger: Ledger;
+  payloads: PayloadStore;
+  bus: StreamBus;
+  dispatcher: Dispatcher;
+  adapters: ReadonlyMap<string, ProviderAdapter>;
+  /** @throws HoldfastError `not_found` for a provider that the configuration lacks. */
+  providerNamed(name: string): ProviderSettings;
+  /** The secret's version as of now. @throws HoldfastError `provider_auth` when there is none. */
+  resolveCredential(reference: string): Promise<{ name: string; version: number; reveal(): string }>;
+  budgetsOf(tenant: string, key: string | null): readonly BudgetSpec[];
+  /** The price of what an answer counted, or of an estimate when it did not count. */
+  charge(provider: ProviderSettings, model: string, request: CallRequest, answer: ProviderAnswer): AttemptCharge;
+  /** Names this process life in attempt rows. */
+  owner: string;
+  payloadTtlMs: number;
+  /** Told of what should not happen; the attempt itself ends with a recorded outcome. */
+  onDefect(error: unknown): void;
+}
