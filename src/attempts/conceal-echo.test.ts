@@ -37,6 +37,24 @@ describe('concealEcho', () => {
     ).toBe('look_up_customer: [content] is too long');
   });
 
+  it('masks what stands below a field with the name of a name', () => {
+    const parameters = {
+      type: 'object',
+      properties: { name: { description: 'The patient, born in Ulm' }, type: ['a diagnosis of diabetes'] },
+    };
+    const request = requestOf('hi', { tools: [{ type: 'function', function: { name: 'f', parameters } }] });
+    expect(concealEcho('In The patient, born in Ulm: no', undefined, request)).toBe('In [content]: no');
+    expect(concealEcho('a diagnosis of diabetes?', undefined, request)).toBe('[content]?');
+  });
+
+  it('masks keys of the caller, and leaves those of the wire', () => {
+    const schema = { type: 'object', properties: { project_nightingale_revenue: { type: 'number' } } };
+    const response_format = { type: 'json_schema', json_schema: { name: 's', schema } };
+    const request = requestOf('hi', { response_format, metadata: { 'customer Jane Roe': 'x' } });
+    const message = 'response_format: project_nightingale_revenue; metadata: customer Jane Roe';
+    expect(concealEcho(message, undefined, request)).toBe('response_format: [content]; metadata: [content]');
+  });
+
   it('leaves a message that shares only words and names with the request', () => {
     const message = "The model a-very-long-model-name does not take 'temperature' for this user.";
     expect(concealEcho(message, 'sk-something-else', requestOf('What is the temperature?'))).toBe(message);

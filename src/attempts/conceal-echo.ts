@@ -9,8 +9,18 @@ import type { CallRequest } from '../core/ports/provider.ts';
 const SHARED_CONTENT_LENGTH = 12;
 /** Messages are cut to a length, and a key may be cut with them. */
 const SHARED_SECRET_LENGTH = 6;
-/** Values of these fields are names that a message needs to be of use, and no content. */
+/** Text in these fields is a name that a message needs to be of use, and no content. */
 const NAMING_FIELDS = new Set(['model', 'name', 'type', 'role']);
+/** Keys long enough to be masked that are words of the wires and of JSON Schema, which a message needs as well. */
+const WIRE_KEYS = new Set(
+  `additionalProperties budget_tokens cache_control citations_delta context_management dependentRequired
+  dependentSchemas disable_parallel_tool_use encoding_format exclusiveMaximum exclusiveMinimum frequency_penalty
+  function_call include_obfuscation include_usage input_schema max_completion_tokens maxProperties minProperties
+  output_config output_format parallel_tool_calls patternProperties presence_penalty prompt_cache_key
+  prompt_cache_retention propertyNames reasoning_content reasoning_effort reasoning_signature response_format
+  safetySettings safety_identifier safety_settings service_tier stop_sequences stream_options tool_call_id top_logprobs
+  unevaluatedItems unevaluatedProperties web_search_options`.split(/\s+/),
+);
 const HASH_BASE = 0x01000193;
 
 /** @example concealEcho('Bad input: tell me a secret story', undefined, request) // 'Bad input: [content]' */
@@ -32,7 +42,10 @@ function* textsOf(value: Json | undefined): Generator<string> {
   } else if (Array.isArray(value)) {
     for (const item of value) yield* textsOf(item);
   } else if (isJsonObject(value)) {
-    for (const [key, field] of Object.entries(value)) if (!NAMING_FIELDS.has(key)) yield* textsOf(field);
+    for (const [key, field] of Object.entries(value)) {
+      if (!WIRE_KEYS.has(key)) yield* textsOf(key);
+      if (!(NAMING_FIELDS.has(key) && typeof field === 'string')) yield* textsOf(field);
+    }
   }
 }
 

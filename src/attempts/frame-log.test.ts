@@ -32,7 +32,7 @@ describe('delivered', () => {
     ['a tool call to a reader', 1, [{ type: 'tool-call-start', choice: 0, index: 0, id: 'i', name: 'n' }], true],
   ];
   it.each(cases)('%s', (_, readers, events, expected) => {
-    const { frames, defects } = logWith(readers);
+    const { frames } = logWith(readers);
     frames.add({ data: 'a' }, events);
     expect(frames.wasDelivered).toBe(expected);
     frames.add({ data: 'b' }, []);

@@ -17,7 +17,7 @@ import { createEndWatch } from './end-watch.ts';
 import { createGateway } from './server.ts';
 import { createAuthenticator } from '../governance/authenticate.ts';
 import { createRateLimiter, type LimitedScope } from '../governance/rate-limiter.ts';
-import { maxInputTokens } from '../governance/request-bounds.ts';
+import { estimateRequestTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { sweep, type SweepDeps } from '../ledger/sweep.ts';
 import { providerAdapters } from '../providers/registry.ts';
@@ -54,8 +54,6 @@ const DEFAULT_SWEEP_MS = 30_000;
 const IDLE_CHECK_MS = 200;
 /** A client that never finishes reading does not keep the node from stopping for longer. */
 const DRAIN_LIMIT_MS = 600_000;
-/** For estimates of tokens per minute, where an error costs nothing but sharpness. */
-const BYTES_PER_TOKEN = 4;
 
 export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const { settings, home, env, connection, namespace, logger } = options;
@@ -103,7 +101,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     prepare: domain.prepare,
     prepareTags: domain.prepareTags,
     decide: domain.decide,
-    estimateTokens: (canonical) => Math.ceil(maxInputTokens(canonical) / BYTES_PER_TOKEN),
+    estimateTokens: estimateRequestTokens,
     hashBody: domain.hashBody,
     newCallId,
     deriveCallId: (tenant, key, generation) => deriveCallId(domain.tenantHandle(tenant), key, generation),

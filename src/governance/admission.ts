@@ -7,7 +7,7 @@ import type { Capability, ProviderAdapter } from '../core/ports/provider.ts';
 import type { BudgetSettings, ProviderSettings, RouteSettings, Settings } from '../core/settings.ts';
 import { routeOf } from '../routing/route.ts';
 import type { PolicyEngine } from './policy.ts';
-import { maxInputTokens, maxOutputTokens } from './request-bounds.ts';
+import { inputTokenBound, maxOutputTokens } from './request-bounds.ts';
 
 export interface AdmissionDeps {
   settings: Settings;
@@ -54,11 +54,12 @@ function planRoute(
 ): Omit<RoutePlan, 'requestRef'> {
   const route = routeOf(deps.settings, input.model);
   const able = ableTargets(deps, route, canonical);
-  const inputTokens = maxInputTokens(canonical);
+  const inputTokens = inputTokenBound(canonical);
   const candidates = able.map(({ provider, model, maxOutput }): Candidate => {
     const outputTokens =
       input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
-    const worstCase = outputTokens === null ? null : deps.worstCase(provider, model, inputTokens, outputTokens);
+    const worstCase =
+      inputTokens === null || outputTokens === null ? null : deps.worstCase(provider, model, inputTokens, outputTokens);
     return { provider: provider.name, model, worstCaseNanoUsd: worstCase === null ? null : worstCase.toString() };
   });
   const strict = budgets.find(({ hard, allowUnbounded }) => hard && !allowUnbounded);
@@ -67,8 +68,8 @@ function planRoute(
   if (!first) {
     throw new HoldfastError(
       'budget_exceeded',
-      `The hard budget of ${strict?.scope ?? 'this caller'} needs a known price and a bound on the output. ` +
-        'Send max_tokens, add a price override, or set allowUnbounded on the budget.',
+      `The hard budget of ${strict?.scope ?? 'this caller'} needs a known price and bounds on input and output. ` +
+        'Send max_tokens, send files inline and not by URL or id, add a price override, or set allowUnbounded on the budget.',
       { details: { scope: strict?.scope ?? null } },
     );
   }

@@ -2,8 +2,30 @@ import fc from 'fast-check';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../core/json.ts';
-import { maxInputTokens, maxOutputTokens } from './request-bounds.ts';
+import type { CallRequest } from '../core/ports/provider.ts';
+import { parseSettings } from '../config/load.ts';
+import { providerAdapters } from '../providers/registry.ts';
+import { decideAdmission, type AdmissionDeps } from './admission.ts';
+import { allowedModelsPolicy } from './policy.ts';
+import { boundOutput } from './bound-output.ts';
+import { estimateRequestTokens, inputTokenBound, maxInputTokens, maxOutputTokens } from './request-bounds.ts';
 
+const settings = parseSettings(
+  `
+providers: { openai: { kind: openai, apiKey: env:KEY } }
+models: { m: { targets: [{ provider: openai, model: gpt-4o }], maxOutputTokens: 100 } }
+`,
+  'test',
+  { env: { KEY: 'k' }, adapters: providerAdapters },
+);
+const admission: AdmissionDeps = {
+  settings,
+  adapters: providerAdapters,
+  policy: allowedModelsPolicy,
+  requiredCapabilities: () => new Set(),
+  worstCase: () => 1n,
+  newDecisionId: () => 'dec_1',
+};
 const NO_SPECIAL_TOKENS = { disallowedSpecial: new Set<string>() };
 const tokensOf = (text: string) => encode(text, NO_SPECIAL_TOKENS).length;
 const chat = (content: Json, extra: JsonObject = {}): JsonObject => ({
@@ -64,6 +86,73 @@ describe('the bound on input tokens', () => {
     expect(large).toBeGreaterThanOrEqual(6_000);
   });
 
+  it.each([
+    ['high', 48_169],
+    ['auto', 48_169],
+    [undefined, 48_169],
+    ['low', 2_833],
+  ])('holds for an image at detail %s', (detail, most) => {
+    for (const url of ['data:image/png;base64,AAAA', 'https://example.com/a.png']) {
+      const image_url = { url, ...(detail !== undefined && { detail }) };
+      const bound = inputTokenBound(chat([{ type: 'image_url', image_url }])) ?? -1;
+      expect(bound).toBeGreaterThanOrEqual(most);
+      if (detail === 'low') expect(bound).toBeLessThan(10_000);
+    }
+  });
+
+  it('is what stands beside an image too', () => {
+    const part = { type: 'image_url', image_url: { url: 'https://x/a.png' }, text: 'x'.repeat(100_000) };
+    expect(inputTokenBound(chat([part]))).toBeGreaterThan(150_000);
+  });
+
+  const data = 'A'.repeat(400_000);
+  it.each<[string, JsonObject]>([
+    ['a file', { type: 'file', file: { filename: 'a.pdf', file_data: `data:application/pdf;base64,${data}` } }],
+    ['audio', { type: 'input_audio', input_audio: { data, format: 'mp3' } }],
+    ['a film', { type: 'video_url', video_url: { url: `data:video/mp4;base64,${data}` } }],
+  ])('of %s inline is its size', (_, part) => {
+    expect(inputTokenBound(chat([part]))).toBeGreaterThanOrEqual(400_000);
+    expect(estimateRequestTokens(chat([part]))).toBeGreaterThanOrEqual(100_000);
+  });
+
+  const fetched: [string, JsonObject][] = [
+    ['a file by id', chat([{ type: 'file', file: { file_id: 'file-1' } }])],
+    ['a file by id beside its data', chat([{ type: 'file', file: { file_id: 'file-1', file_data: 'AAAA' } }])],
+    ['a file by URL', chat([{ type: 'file', file: { file_data: 'https://example.com/a.pdf' } }])],
+    ['a file of nothing', chat([{ type: 'file' }])],
+    ['a film by URL', chat([{ type: 'video_url', video_url: { url: 'https://example.com/a.mp4' } }])],
+    ['earlier audio', { messages: [{ role: 'assistant', audio: { id: 'audio_1' } }] }],
+  ];
+  it.each(fetched)('does not exist for %s, of which the rest is still counted', (_, canonical) => {
+    expect(inputTokenBound(canonical)).toBeNull();
+    expect(maxInputTokens(canonical)).toBeGreaterThan(0);
+    expect(estimateRequestTokens(canonical)).toBe(Math.ceil(maxInputTokens(canonical) / 4));
+  });
+
+  it.each(fetched)('so that a hard budget refuses %s', async (_, canonical) => {
+    const request = {
+      input: { kind: 'chat' as const, model: 'm', principal: { tenant: 't', key: null, models: null } },
+      canonical: { ...canonical, max_tokens: 10 },
+    };
+    const free = await decideAdmission(admission, { ...request, budgets: [] });
+    expect(free).toMatchObject({ allowed: true, plan: { candidates: [{ worstCaseNanoUsd: null }] } });
+    const budget = {
+      scope: 'tenant:t',
+      period: 'day',
+      limitNanoUsd: 1n,
+      hard: true,
+      alertAt: [],
+      allowUnbounded: false,
+    };
+    const strict = await decideAdmission(admission, { ...request, budgets: [budget as never] });
+    expect(strict).toMatchObject({ allowed: false, error: { code: 'budget_exceeded' } });
+  });
+
+  it('takes a schema that speaks of files for what it is', () => {
+    const parameters = { type: 'file', properties: { audio: { id: 'x' } } };
+    expect(inputTokenBound({ messages: [], tools: [{ type: 'function', function: { parameters } }] })).not.toBeNull();
+  });
+
   it('counts text that only begins like an image', () => {
     expect(maxInputTokens(chat(`data:;base64,${'word '.repeat(10_000)}`))).toBeGreaterThan(50_000);
   });
@@ -83,7 +172,9 @@ describe('the bound on input tokens', () => {
 describe('the bound on output tokens', () => {
   it.each<[JsonObject, number | null, number | null]>([
     [{ max_tokens: 100 }, 4_096, 100],
-    [{ max_completion_tokens: 50, max_tokens: 100 }, 4_096, 50],
+    [{ max_completion_tokens: 50, max_tokens: 100 }, 4_096, 100],
+    [{ max_completion_tokens: 500, max_tokens: 100 }, 4_096, 500],
+    [{ max_completion_tokens: null, max_tokens: 100 }, null, 100],
     [{ max_tokens: 100, n: 3 }, null, 300],
     [{}, 4_096, 4_096],
     [{ n: 2 }, 4_096, 8_192],
@@ -92,5 +183,28 @@ describe('the bound on output tokens', () => {
     [{ n: 4 }, null, null],
   ])('of %j with fallback %j is %j', (request, fallback, expected) => {
     expect(maxOutputTokens(request, fallback)).toBe(expected);
+  });
+});
+
+describe('the bound that a route puts on the output', () => {
+  const request = (body: JsonObject): CallRequest => ({ wire: 'openai-chat', stream: false, body });
+
+  it('is marked as the gateway own, so that adapters say it as their provider heeds it', () => {
+    const bounded = boundOutput(settings, request({ model: 'm' }));
+    expect(bounded).toMatchObject({ body: { max_completion_tokens: 100 }, outputBound: 100 });
+    const compatible = providerAdapters.get('openai-compatible');
+    const out = compatible?.encode({
+      request: bounded,
+      model: 'x',
+      baseUrl: 'http://x',
+      secret: undefined,
+      headers: {},
+    });
+    expect(JSON.parse(out?.body ?? '')).toEqual({ model: 'x', max_tokens: 100 });
+  });
+
+  it.each([{ max_tokens: 5 }, { max_completion_tokens: 5 }])('leaves %j alone', (own) => {
+    const bounded = request({ model: 'm', ...own });
+    expect(boundOutput(settings, bounded)).toBe(bounded);
   });
 });

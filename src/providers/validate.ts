@@ -9,6 +9,8 @@ import { isJsonObject } from '../core/json.ts';
 const MAX_MODEL_LENGTH = 256;
 /** JSON.parse takes any depth, JSON.stringify overflows the stack: such a body could be accepted and never sent. */
 const MAX_DEPTH = 256;
+/** More than any model gives, and small enough that its price fits every ledger. */
+const MAX_OUTPUT_TOKENS = 10_000_000;
 
 export function invalid(param: string, message: string): HoldfastError {
   return new HoldfastError('invalid_request', `\`${param}\` ${message}`, { param });
@@ -63,6 +65,11 @@ export function checkInteger(body: JsonObject, field: string, min: number, max =
       max === Number.MAX_SAFE_INTEGER ? `of at least ${String(min)}` : `from ${String(min)} to ${String(max)}`;
     throw invalid(field, `must be an integer ${range}.`);
   }
+}
+
+/** A limit on output tokens, such as `max_tokens`. */
+export function checkOutputLimit(body: JsonObject, field: string): void {
+  checkInteger(body, field, 1, MAX_OUTPUT_TOKENS);
 }
 
 export function checkBoolean(body: JsonObject, field: string): void {

@@ -83,17 +83,16 @@ async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<void> {
   console.error('stopped');
 }
 
-/** Waits for a start-up that is to stop. No Temporal server stays behind: nobody asked for calls to go on. */
-async function stopStarting(
-  signal: NodeJS.Signals,
-  starting: Promise<EmbeddedHoldfast>,
-  home: string,
-): Promise<never> {
+/** Waits for a start-up that is to stop, and leaves. No Temporal server stays behind. */
+async function stopStarting(signal: NodeJS.Signals, starting: Promise<EmbeddedHoldfast>, home: string): Promise<never> {
   console.error(`${signal}: stopping the start-up (again to stop at once)`);
   const code = 128 + constants.signals[signal];
   const stopped = starting
     // It fails with the abort, or for a reason that does not matter any more. What it had started is stopped then.
-    .then((holdfast) => holdfast.stop(), () => undefined)
+    .then(
+      (holdfast) => holdfast.stop(),
+      () => undefined,
+    )
     .then(() => true)
     .catch((error: unknown) => {
       console.error(error);

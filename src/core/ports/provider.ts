@@ -38,6 +38,8 @@ export interface CallRequest {
    * the same wire and to no other. No secret is ever among them.
    */
   wireHeaders?: Record<string, string>;
+  /** The bound on the output in `body` is the gateway's own: it must reach the provider in the field that this heeds. */
+  outputBound?: number;
 }
 
 export interface EncodeInput {

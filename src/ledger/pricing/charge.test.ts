@@ -48,6 +48,18 @@ test.each([-1, '0.1', null, 1e-200, true])('a reported cost of %j is not a cost'
   expect(chargeFor(book, { ...counted, rawUsage: { cost } })).toMatchObject({ costNanoUsd: 3_500_000n });
 });
 
+test('a cost beyond all that a call can cost is none, and a count beyond all sense is cut and has no price', () => {
+  const reported = chargeFor(book, { ...counted, rawUsage: { cost: 1_000_001 } });
+  expect(reported).toMatchObject({ costNanoUsd: 3_500_000n, catalogue: CATALOGUE_VERSION });
+  const nonsense = { ...NO_USAGE, outputTokens: Number.MAX_SAFE_INTEGER, inputTokens: 5 };
+  expect(chargeFor(book, { ...counted, usage: nonsense })).toMatchObject({
+    usage: { outputTokens: 10_000_000_000, inputTokens: 5 },
+    costNanoUsd: null,
+    computedNanoUsd: null,
+    pricing: 'unpriced',
+  });
+});
+
 test('without a price, or without any count, the charge is unpriced', () => {
   const unpriced = { costNanoUsd: null, pricing: 'unpriced', catalogue: null };
   expect(chargeFor(book, { ...counted, model: 'no-such-model' })).toMatchObject(unpriced);

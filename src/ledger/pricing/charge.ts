@@ -5,6 +5,7 @@ import type { AttemptCharge } from '../../core/ports/ledger.ts';
 import type { PriceBook, PricedProvider } from '../../core/ports/price-book.ts';
 import { tokenCount } from '../../core/usage.ts';
 import type { Usage } from '../../core/usage.ts';
+import { MAX_COUNTED_TOKENS } from './rates.ts';
 import { reportedCostNanoUsd } from './reported-cost.ts';
 
 const REPORTED_CATALOGUE = 'provider-reported';
@@ -28,13 +29,22 @@ export function chargeFor(book: PriceBook, input: ChargeInput): AttemptCharge {
   const longCacheWriteTokens = longCacheWrites(rawUsage);
   const price = usage && book.price({ provider, model, usage, serviceTier, longCacheWriteTokens });
   const computedNanoUsd = price?.costNanoUsd ?? null;
-  const common = { usage, rawUsage, serviceTier, computedNanoUsd };
+  const common = { usage: usage && withinBounds(usage), rawUsage, serviceTier, computedNanoUsd };
   if (reported !== null) {
     return { ...common, costNanoUsd: reported, pricing: 'priced', catalogue: REPORTED_CATALOGUE };
   }
   if (!price) return { ...common, costNanoUsd: null, pricing: 'unpriced', catalogue: null };
   const pricing = isEstimate || !price.isExact ? 'estimated' : 'priced';
   return { ...common, costNanoUsd: price.costNanoUsd, pricing, catalogue: price.catalogue };
+}
+
+/** Counters that a ledger can add up. Beyond that they have no price, and are kept only as the sign of a broken count. */
+function withinBounds(usage: Usage): Usage {
+  const bounded = Object.entries(usage).map(([name, count]: [string, number]) => [
+    name,
+    Math.min(count, MAX_COUNTED_TOKENS),
+  ]);
+  return Object.fromEntries(bounded) as Usage;
 }
 
 /** Source: Anthropic `usage.cache_creation.ephemeral_1h_input_tokens`. */

@@ -91,6 +91,23 @@ describe('G8 money is exact', () => {
     expect(priced.price({ provider: openai, model: 'gpt-4o', usage })?.catalogue).toBe(CATALOGUE_VERSION);
   });
 
+  test('no amount can leave the 64 bits of a ledger, whatever was counted, asked or configured', () => {
+    const dear = createPriceBook({
+      overrides: parsePriceOverrides({ 'local/*': { input: '999999999999', output: 1 } }),
+    });
+    const priced = (inputTokens: number) =>
+      dear.price({ provider: local, model: 'm', usage: { ...NO_USAGE, inputTokens } })?.costNanoUsd ?? null;
+    expect(priced(1)).toBe(999_999_999_999_000n);
+    expect(priced(2_000_000)).toBeNull();
+    expect(usd(openai, 'gpt-4o', { outputTokens: Number.MAX_SAFE_INTEGER })).toBeNull();
+    const largest = 1_000_000_000_000_000n;
+    const worst = (inputTokens: number, maxOutputTokens: number) =>
+      dear.worstCaseNanoUsd({ provider: local, model: 'm', inputTokens, maxOutputTokens });
+    expect(worst(10_000_000, 1)).toBe(largest);
+    expect(worst(1, 2 ** 62)).toBeLessThanOrEqual(largest);
+    expect(worst(Number.MAX_SAFE_INTEGER * 4, 128 * Number.MAX_SAFE_INTEGER)).toBe(largest);
+  });
+
   test('simulated prices are labelled as such', () => {
     const provider = { name: 'demo', kind: 'simulated', baseUrl: '' };
     expect(book.price({ provider, model: 'sim', usage: { ...NO_USAGE, outputTokens: 1000 } })).toEqual({

@@ -27,13 +27,18 @@ export interface Rates {
   request?: TieredRate;
 }
 
+/** One million USD: no single attempt costs more, and sums of so much stay far within a ledger's 64 bits. */
+export const MAX_CHARGE_NANO_USD: NanoUsd = 10n ** 15n;
+/** Of one kind in one answer. More is no count. */
+export const MAX_COUNTED_TOKENS = 10_000_000_000;
+
 const FREE: TieredRate = { base: 0n, tiers: [] };
 
 export function flatRate(rate: NanoUsd): TieredRate {
   return { base: rate, tiers: [] };
 }
 
-/** The exact cost; null when output was counted and the model has no output rate. */
+/** The exact cost; null when output was counted and the model has no output rate, and beyond all that a call can cost. */
 export function costOf(rates: Rates, usage: Usage, longCacheWriteTokens = 0): NanoUsd | null {
   const prompt = totalInputTokens(usage);
   const longWrites = Math.min(longCacheWriteTokens, usage.cacheWriteTokens);
@@ -53,23 +58,28 @@ export function costOf(rates: Rates, usage: Usage, longCacheWriteTokens = 0): Na
   const quantities: RatedQuantity[] = [];
   for (const [units, rate] of counted) {
     if (units === 0) continue;
-    if (rate === null) return null;
+    if (rate === null || units > MAX_COUNTED_TOKENS) return null;
     quantities.push({ units, nanoUsdPerMillion: rateAt(rate, prompt) });
   }
-  return sumRated(quantities);
+  const cost = sumRated(quantities);
+  return cost > MAX_CHARGE_NANO_USD ? null : cost;
 }
 
-/** The most that so many tokens can cost: whatever kind they turn out to be, in whichever tier the prompt ends up. */
+/**
+ * The most that so many tokens can cost: whatever kind they turn out to be, in whichever tier the prompt ends up. Never
+ * above the largest charge there is.
+ */
 export function worstCaseOf(rates: Rates, inputTokens: number, outputTokens: number): NanoUsd | null {
   const dearest = (candidates: readonly (TieredRate | null | undefined)[]): NanoUsd =>
     candidates.reduce((most, rate) => (rate ? larger(most, highestUpTo(rate, inputTokens)) : most), 0n);
   if (!rates.output && outputTokens > 0) return null;
   const input = [rates.input, rates.cacheRead, rates.cacheWrite, rates.longCacheWrite, rates.inputAudio];
-  return sumRated([
-    { units: inputTokens, nanoUsdPerMillion: dearest(input) },
-    { units: outputTokens, nanoUsdPerMillion: dearest([rates.output, rates.reasoning, rates.outputAudio]) },
+  const cost = sumRated([
+    { units: bounded(inputTokens), nanoUsdPerMillion: dearest(input) },
+    { units: bounded(outputTokens), nanoUsdPerMillion: dearest([rates.output, rates.reasoning, rates.outputAudio]) },
     { units: 1, nanoUsdPerMillion: dearest([rates.request]) },
   ]);
+  return cost > MAX_CHARGE_NANO_USD ? MAX_CHARGE_NANO_USD : cost;
 }
 
 /** All rates times a whole percentage; fractions of a nano-USD per million round up. */
@@ -80,6 +90,10 @@ export function scaleRates(rates: Rates, percent: number): Rates {
     rate && { base: scale(rate.base), tiers: rate.tiers.map((tier) => ({ ...tier, rate: scale(tier.rate) })) },
   ]);
   return Object.fromEntries(entries) as Rates;
+}
+
+function bounded(units: number): number {
+  return Math.min(units, Number.MAX_SAFE_INTEGER);
 }
 
 function rateAt(rate: TieredRate, promptTokens: number): NanoUsd {

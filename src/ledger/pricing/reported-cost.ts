@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../../core/json.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { nanoUsdFromUsd } from '../../core/money.ts';
 import type { NanoUsd } from '../../core/money.ts';
+import { MAX_CHARGE_NANO_USD } from './rates.ts';
 
 /**
  * The cost in USD that the provider itself reports in its usage object; null when it reports none that can be read.
@@ -15,7 +16,8 @@ export function reportedCostNanoUsd(rawUsage: JsonObject | null): NanoUsd | null
 function readUsd(value: Json | undefined): NanoUsd | null {
   if (typeof value !== 'number' || !(value >= 0) || !Number.isFinite(value)) return null;
   try {
-    return nanoUsdFromUsd(value);
+    const cost = nanoUsdFromUsd(value);
+    return cost > MAX_CHARGE_NANO_USD ? null : cost;
   } catch (error) {
     // More digits or a larger amount than money can be: then the computed price stands.
     if (error instanceof RangeError) return null;

@@ -9,6 +9,7 @@ import {
   checkInteger,
   checkModel,
   checkNumber,
+  checkOutputLimit,
   invalid,
   isAbsent,
   optionalObject,
@@ -27,7 +28,7 @@ export function parseAnthropicRequest(value: unknown, headers: ResponseHeaders =
   const body = checkBody(value);
   checkModel(body);
   if (isAbsent(body.max_tokens)) throw invalid('max_tokens', 'is required.');
-  checkInteger(body, 'max_tokens', 1);
+  checkOutputLimit(body, 'max_tokens');
   checkMessages(body.messages);
   checkContent(body.system, 'system', true);
   checkNumber(body, 'temperature', 0, 1);

@@ -178,7 +178,10 @@ async function send(
   progress: Progress,
 ): Promise<UndiciDispatcher.ResponseData> {
   const dispatcher = agent.compose((dispatch) => (options, handler) => {
-    return dispatch(options, noteStart(handler, () => (progress.sent = true)));
+    return dispatch(
+      options,
+      noteStart(handler, () => (progress.sent = true)),
+    );
   });
   const abandoned = Promise.withResolvers<never>();
   const onAbort = () => {
@@ -197,10 +200,7 @@ async function send(
 }
 
 /** Undici starts a request on a connection that is open and free, and writes its first bytes right after that. */
-function noteStart(
-  handler: UndiciDispatcher.DispatchHandler,
-  onStart: () => void,
-): UndiciDispatcher.DispatchHandler {
+function noteStart(handler: UndiciDispatcher.DispatchHandler, onStart: () => void): UndiciDispatcher.DispatchHandler {
   return {
     onRequestStart(controller, context) {
       handler.onRequestStart?.(controller, context);

@@ -65,6 +65,8 @@ describe('a chat request is refused with the path of the fault', () => {
     ['max_tokens', { max_tokens: 1.5 }],
     ['max_completion_tokens', { max_completion_tokens: -1 }],
     ['max_completion_tokens', { max_completion_tokens: 2 ** 60 }],
+    ['max_completion_tokens', { max_completion_tokens: 10_000_001 }],
+    ['max_tokens', { max_tokens: 10_000_001 }],
     ['stream', { stream: 'yes' }],
     ['stop', { stop: [1] }],
     ['stream_options', { stream_options: true }],

@@ -69,6 +69,35 @@ describe('on its own wire a request', () => {
   });
 });
 
+describe('the bound that the gateway put on the output', () => {
+  const sent = { model: 'smart', messages, max_completion_tokens: 100 };
+  test('stands in the field that the provider heeds', () => {
+    const request: CallRequest = { wire: 'openai-chat', body: sent, stream: false, outputBound: 100 };
+    expect(body(request)).toEqual({ model: 'gpt-5', messages, max_completion_tokens: 100 });
+    expect(body(request, openaiCompatible)).toEqual({ model: 'gpt-5', messages, max_tokens: 100 });
+  });
+
+  test('stands there in a converted request too', () => {
+    const request: CallRequest = {
+      wire: 'anthropic-messages',
+      body: { model: 'm', messages },
+      stream: false,
+      outputBound: 7,
+    };
+    expect(body(request)).toMatchObject({ max_completion_tokens: 7 });
+    expect(body(request, openaiCompatible)).toMatchObject({ max_tokens: 7 });
+    expect(body(request, openaiCompatible)).not.toHaveProperty('max_completion_tokens');
+  });
+
+  test("leaves a caller's own limits as they came", () => {
+    const own = { ...sent, max_tokens: 50 };
+    expect(body({ wire: 'openai-chat', body: own, stream: false }, openaiCompatible)).toEqual({
+      ...own,
+      model: 'gpt-5',
+    });
+  });
+});
+
 describe("from Anthropic's wire a request", () => {
   const request: CallRequest = {
     wire: 'anthropic-messages',

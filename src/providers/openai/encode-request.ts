@@ -8,7 +8,7 @@ import { requestHeaders } from '../request-headers.ts';
 import { toCanonical } from '../to-canonical.ts';
 
 export interface OpenAiFlavour {
-  /** The field that bounds the output of a converted request: `max_tokens` is deprecated at OpenAI, and all that others know. */
+  /** The field that bounds the output where the caller did not choose it: `max_tokens` is deprecated at OpenAI, and all that others know. */
   readonly maxTokensField: 'max_tokens' | 'max_completion_tokens';
 }
 
@@ -29,6 +29,9 @@ export function encodeOpenAiRequest(input: EncodeInput, flavour: OpenAiFlavour):
     const canonical = toCanonical(request);
     warnings.push(...canonical.warnings);
     body = dropExtensions(renameMaxTokens(canonical.request, flavour), warnings);
+  }
+  if (request.outputBound !== undefined) {
+    body = renameMaxTokens({ ...body, max_completion_tokens: request.outputBound }, flavour);
   }
   return {
     url: `${baseUrl}/chat/completions`,

@@ -7,6 +7,7 @@ import {
   checkInteger,
   checkModel,
   checkNumber,
+  checkOutputLimit,
   checkStrings,
   invalid,
   isAbsent,
@@ -27,8 +28,8 @@ export function parseChatRequest(value: unknown): CallRequest {
   checkNumber(body, 'presence_penalty', -2, 2);
   checkNumber(body, 'frequency_penalty', -2, 2);
   checkInteger(body, 'n', 1, MAX_CHOICES);
-  checkInteger(body, 'max_tokens', 1);
-  checkInteger(body, 'max_completion_tokens', 1);
+  checkOutputLimit(body, 'max_tokens');
+  checkOutputLimit(body, 'max_completion_tokens');
   checkInteger(body, 'top_logprobs', 0);
   checkInteger(body, 'seed', Number.MIN_SAFE_INTEGER);
   checkBoolean(body, 'stream');
