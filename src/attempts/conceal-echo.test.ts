@@ -79,10 +79,14 @@ describe('concealEcho', () => {
     );
   });
 
-  it('takes time in proportion to the prompt: 8 MB within ten times what they take', () => {
-    const started = performance.now();
-    concealEcho(`${'a'.repeat(250)}${'ab'.repeat(125)}`, 'secret-key', requestOf('a'.repeat(4 * 1024 * 1024)));
-    concealEcho('a'.repeat(500), 'secret-key', requestOf('ab'.repeat(2 * 1024 * 1024)));
-    expect(performance.now() - started).toBeLessThan(7_500);
+  it('takes time in proportion to the prompt: 8 MB within two seconds', () => {
+    const times = [1, 2, 3].map(() => {
+      const started = performance.now();
+      concealEcho(`${'a'.repeat(250)}${'ab'.repeat(125)}`, 'secret-key', requestOf('a'.repeat(4 * 1024 * 1024)));
+      concealEcho('a'.repeat(500), 'secret-key', requestOf('ab'.repeat(2 * 1024 * 1024)));
+      return performance.now() - started;
+    });
+    // The fastest: what a busy machine adds is not the code's.
+    expect(Math.min(...times)).toBeLessThan(2_000);
   });
 });

@@ -6,15 +6,22 @@ const LONGEST_WAIT_MS = 5_000;
 /** Beyond this the ledger is not busy but gone; the engine's own retry takes over. */
 const GIVE_UP_AFTER_MS = 120_000;
 
+interface Clock {
+  now(): number;
+  wait(ms: number): Promise<unknown>;
+}
+
+const realClock: Clock = { now: Date.now, wait: (ms) => delay(ms) };
+
 /** Repeats a write of the ledger while it says that it is unavailable. A cancel does not stop it: what was paid is booked. */
-export async function untilRecorded<T>(write: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + GIVE_UP_AFTER_MS;
+export async function untilRecorded<T>(write: () => Promise<T>, clock: Clock = realClock): Promise<T> {
+  const deadline = clock.now() + GIVE_UP_AFTER_MS;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     try {
       return await write();
     } catch (error) {
-      if (!HoldfastError.is(error) || error.code !== 'engine_unavailable' || Date.now() + wait > deadline) throw error;
+      if (!HoldfastError.is(error) || error.code !== 'engine_unavailable' || clock.now() + wait > deadline) throw error;
     }
-    await delay(wait);
+    await clock.wait(wait);
   }
 }

@@ -45,5 +45,5 @@ test('never gives more than 500 characters, is well-formed, and cuts no emoji in
 test('a long hostile text is masked in no time', () => {
   const startedAt = performance.now();
   redactProviderMessage('api_key' + ' '.repeat(1_000_000) + 'sk-'.repeat(100_000));
-  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  expect(performance.now() - startedAt).toBeLessThan(200);
 });

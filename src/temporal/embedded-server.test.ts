@@ -11,7 +11,7 @@ import { Client, Connection } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { killWithUs, testServerBinary } from '../../test/support/temporal/dev-server.ts';
-import { freePorts } from '../../test/support/temporal/free-ports.ts';
+import { freePorts } from './free-ports.ts';
 import { greet } from '../../test/support/temporal/sleep-workflow.ts';
 import { connectNative } from './connection.ts';
 import { startEmbeddedServer, type EmbeddedServer, type EmbeddedServerOptions } from './embedded-server.ts';

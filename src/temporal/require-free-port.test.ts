@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
-import { freePorts } from '../../test/support/temporal/free-ports.ts';
+import { freePorts } from './free-ports.ts';
 import { requireFreePort } from './require-free-port.ts';
 
 it('passes a free port and leaves it free, refuses a taken one and names the flag', async () => {

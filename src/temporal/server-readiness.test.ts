@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { freePorts } from '../../test/support/temporal/free-ports.ts';
+import { freePorts } from './free-ports.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { waitUntilReady } from './server-readiness.ts';
 

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { isRunning } from '../../src/temporal/process-identity.ts';
 import { readServerState, type ServerState } from '../../src/temporal/server-state.ts';
 import { killWithUs, testServerBinary } from '../support/temporal/dev-server.ts';
-import { freePorts } from '../support/temporal/free-ports.ts';
+import { freePorts } from '../../src/temporal/free-ports.ts';
 import { until } from '../support/test-node.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { isRunning } from '../../src/temporal/process-identity.ts';
 import { stopProcess } from '../../src/temporal/stop-process.ts';
 import { killWithUs, testServerBinary } from './temporal/dev-server.ts';
-import { freePorts } from './temporal/free-ports.ts';
+import { freePorts } from '../../src/temporal/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const READY_WITHIN_MS = 60_000;

@@ -1,5 +1,6 @@
 /** Time in a call: hours of waiting in a moment, on the time-skipping server, with the world played by plain activities. */
 import { temporal } from '@temporalio/proto';
+import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -122,5 +123,18 @@ describe.skipIf(reason !== undefined)('with time skipped', () => {
       error: { code: 'provider_rate_limited', retryAfterMs: 13 * HOUR_MS },
     });
     expect(elapsedMs).toBeLessThan(HOUR_MS);
+  });
+
+  it('a paying step that cannot go on ends as unknown, which no SDK retries: bytes may have left', async () => {
+    const { result } = await run(() =>
+      Promise.reject(ApplicationFailure.nonRetryable('the ledger is gone', 'engine_unavailable')),
+    );
+    expect(result).toMatchObject({ outcome: 'failed', error: { code: 'outcome_unknown' } });
+  });
+
+  it('an unforeseen failure of the paying step ends the same way, without its text', async () => {
+    const { result } = await run(() => Promise.reject(ApplicationFailure.nonRetryable('CANARY', 'Defect')));
+    expect(result).toMatchObject({ outcome: 'failed', error: { code: 'outcome_unknown' } });
+    expect(JSON.stringify(result)).not.toContain('CANARY');
   });
 });

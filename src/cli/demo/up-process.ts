@@ -7,7 +7,7 @@ import { isRunning } from '../../temporal/process-identity.ts';
 import { readServerState } from '../../temporal/server-state.ts';
 import { stopProcess } from '../../temporal/stop-process.ts';
 import { entryPoint } from '../entry-point.ts';
-import { freePorts } from '../free-ports.ts';
+import { freePorts } from '../../temporal/free-ports.ts';
 
 /** Calls in flight get their answers before the child ends by itself. */
 const STOP_GRACE_MS = 20_000;

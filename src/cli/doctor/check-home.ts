@@ -9,7 +9,7 @@ import { tryExclusiveLock } from '../../temporal/exclusive-lock.ts';
 import { isRunning } from '../../temporal/process-identity.ts';
 import { readServerState } from '../../temporal/server-state.ts';
 import { ledgerPath } from '../access/home-stores.ts';
-import { isFreePort } from '../free-ports.ts';
+import { isFreePort } from '../../temporal/free-ports.ts';
 import { findRunningGateway } from '../gateway-file.ts';
 import { errorText, type DoctorInput, type Finding } from './check.ts';
 

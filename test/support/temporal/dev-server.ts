@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { startEmbeddedServer, type EmbeddedServer } from '../../../src/temporal/embedded-server.ts';
 import { findServerBinary, type ServerBinary } from '../../../src/temporal/find-server-binary.ts';
 import { isRunning, processStartTime, type ProcessIdentity } from '../../../src/temporal/process-identity.ts';
-import { freePorts } from './free-ports.ts';
+import { freePorts } from '../../../src/temporal/free-ports.ts';
 
 export interface TestServer extends EmbeddedServer {
   home: string;
