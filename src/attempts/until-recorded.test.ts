@@ -17,7 +17,7 @@ function stage(failures: unknown[]) {
   let writes = 0;
   const write = () => {
     const failure = failures[writes++];
-    return failure === undefined ? Promise.resolve('recorded') : Promise.reject(failure as Error);
+    return failure === undefined ? Promise.resolve('recorded') : Promise.reject(failure);
   };
   return { clock, write, writes: () => writes };
 }
