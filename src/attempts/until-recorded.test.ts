@@ -3,7 +3,7 @@ import { HoldfastError } from '../core/errors.ts';
 import { untilRecorded } from './until-recorded.ts';
 
 /** A write that fails as the script says and then succeeds, and a clock that only moves by waiting. */
-function stage(failures: unknown[]) {
+function stage(failures: Error[]) {
   const clock = {
     time: 0,
     waits: [] as number[],
