@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Ledger } from '../src/core/ports/ledger.ts';
-import { DAY_MS, acceptInput, allowed, answerOf, budget, openInput, success } from '../src/stores/contract/fixture.ts';
+import { DAY_MS, acceptInput, allowed, answerOf, budget, openInput } from '../src/stores/contract/fixture.ts';
 import { openSqliteLedger } from '../src/stores/sqlite/open-sqlite-ledger.ts';
 
 const CALLERS = 64;
-const TRANSACTIONS_A_CALL = 5;
+const TRANSACTIONS_A_CALL = 3;
 const calls = Number(process.argv[2] ?? 2000);
 const folder = mkdtempSync(join(process.argv[3] ?? tmpdir(), 'holdfast-timings-'));
 const { ledger } = openSqliteLedger({ path: join(folder, 'ledger.db'), masterKey: new Uint8Array(32) });
@@ -21,14 +21,14 @@ type Timed = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 
 async function liveCall(on: Ledger, id: string, timed: Timed): Promise<void> {
   const idempotency = { key: id, bodyHash: 'h', ttlMs: DAY_MS };
-  await timed('accept', () => on.accept(acceptInput(id, { idempotency, requestBytes: Buffer.from(id.padEnd(500)) })));
+  const admission = { admission: allowed, worstCaseNanoUsd: 1000n, budgets };
+  const requestBytes = Buffer.from(id.padEnd(500));
+  await timed('accept', () => on.accept(acceptInput(id, { idempotency, requestBytes, admission })));
   const callId = `${id}-g1`;
-  await timed('admit', () => on.admit({ callId, admission: allowed, worstCaseNanoUsd: 1000n, budgets }));
   const opened = await timed('openAttempt', () => on.openAttempt(openInput(callId, { budgets })));
   if (opened.status !== 'dispatched') throw new Error(opened.status);
   const answer = { ...answerOf(opened.lease), answerBytes: Buffer.from(`answer of ${id}`.padEnd(500)) };
-  const { answerRef = null } = await timed('recordAnswer', () => on.recordAnswer(answer));
-  await timed('settle', () => on.settle(success(callId, answerRef)));
+  await timed('recordAnswer', () => on.recordAnswer(answer));
 }
 
 const samples = new Map<string, number[]>();

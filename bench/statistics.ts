@@ -12,8 +12,13 @@ export async function timed<T>(run: () => Promise<T>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** Runs `count` of them, at most `width` at once; gives how many ended a second. */
-export async function throughput(count: number, width: number, run: () => Promise<unknown>): Promise<number> {
+/** Runs `count` of them, at most `width` at once, then what is left to do; gives how many ended a second over all of it. */
+export async function throughput(
+  count: number,
+  width: number,
+  run: () => Promise<unknown>,
+  rest: () => Promise<void> = () => Promise.resolve(),
+): Promise<number> {
   let left = count;
   const startedAt = performance.now();
   await Promise.all(
@@ -24,5 +29,6 @@ export async function throughput(count: number, width: number, run: () => Promis
       }
     }),
   );
+  await rest();
   return (count / (performance.now() - startedAt)) * 1000;
 }

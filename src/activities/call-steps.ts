@@ -1,6 +1,7 @@
 /** The local steps of a call. Each is idempotent by call id: after a crash the engine runs all steps of its task again. */
 import { credentialOf } from '../governance/admission.ts';
-import type { CallInput, CallResult } from '../core/call/types.ts';
+import { callResult } from '../core/call/call-result.ts';
+import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
@@ -58,7 +59,7 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         const call = await deps.ledger.settle(settlement);
         deps.bus.publish(call.id, { type: 'call-end', call });
         deps.onCallEnd(call);
-        return resultOf(call);
+        return callResult(call);
       },
     },
     deps.onDefect,
@@ -75,19 +76,4 @@ async function loadRequest(payloads: PayloadStore, input: CallInput): Promise<Ca
   const bytes = input.requestRef === null ? null : await payloads.get(input.requestRef);
   if (!bytes) throw new HoldfastError('not_found', 'The stored request of this call is missing or expired.');
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
-}
-
-function resultOf(call: CallView): CallResult {
-  const last = call.attempts.at(-1);
-  return {
-    callId: call.id,
-    outcome: call.outcome ?? 'failed',
-    answerRef: call.answerRef,
-    error: call.error,
-    provider: last?.provider ?? null,
-    model: last?.model ?? null,
-    attempts: call.attempts.length,
-    costNanoUsd: call.costNanoUsd,
-    pricing: call.pricing,
-  };
 }

@@ -1,5 +1,5 @@
 /** What carrying out an attempt needs. */
-import type { AttemptCharge, BudgetSpec, Ledger } from '../core/ports/ledger.ts';
+import type { AttemptCharge, BudgetSpec, CallView, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
@@ -22,6 +22,10 @@ export interface AttemptDeps {
   /** Names this process life in attempt rows. */
   owner: string;
   payloadTtlMs: number;
+  /** Unix milliseconds. */
+  now(): number;
+  /** Told of each call that ends with an answer here. */
+  onCallEnd(call: CallView): void;
   /** Told of what should not happen; the attempt itself ends with a recorded outcome. */
   onDefect(error: unknown): void;
 }

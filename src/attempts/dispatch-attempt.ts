@@ -56,7 +56,7 @@ async function exchange(
   encoded: EncodedRequest,
   signal: AbortSignal,
 ): Promise<AttemptOutcome> {
-  const { callId, timeouts, candidate } = order;
+  const { callId, candidate } = order;
   const { model } = candidate;
   deps.bus.publish(callId, {
     type: 'attempt-start',
@@ -72,7 +72,15 @@ async function exchange(
     (responseId) => deps.ledger.markStreaming(lease, responseId),
     deps.onDefect,
   );
-  const result = await deps.dispatcher.dispatch({ adapter, request, encoded, timeouts, signal, onEvent: frames.add });
+  const remaining = { ...order.timeouts, totalMs: order.deadlineAt - deps.now() };
+  const result = await deps.dispatcher.dispatch({
+    adapter,
+    request,
+    encoded,
+    timeouts: remaining,
+    signal,
+    onEvent: frames.add,
+  });
   await frames.settled();
   if (result.status === 'failed') {
     const failure = { ...result.failure, message: concealEcho(result.failure.message, secret, request) };
@@ -91,7 +99,10 @@ async function exchange(
   };
   // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
   const written = await untilRecorded(() => deps.ledger.recordAnswer(record));
-  if (!written.written || written.answerRef === undefined) return outcomeUnknown(lease.attempt);
+  if (!written.written) return outcomeUnknown(lease.attempt);
+  const { call } = written;
   deps.bus.publish(callId, { type: 'answer', attempt: lease.attempt, stored });
-  return answered(lease.attempt, written.answerRef);
+  deps.bus.publish(callId, { type: 'call-end', call });
+  deps.onCallEnd(call);
+  return answered(lease.attempt, call);
 }

@@ -1,10 +1,12 @@
+import { callResult } from '../core/call/call-result.ts';
 import type { AttemptOutcome } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
+import type { CallView } from '../core/ports/ledger.ts';
 
 type FailedAttempt = Extract<AttemptOutcome, { status: 'failed' }>;
 
-export function answered(attempt: number, answerRef: string): AttemptOutcome {
-  return { status: 'answered', attempt, answerRef };
+export function answered(attempt: number, call: CallView): AttemptOutcome {
+  return { status: 'answered', attempt, result: callResult(call) };
 }
 
 /** A failure that ends the call, or with `failOver` this candidate. */
@@ -19,4 +21,14 @@ export function outcomeUnknown(attempt: number): FailedAttempt {
     message: `Attempt ${String(attempt)} left for the provider and its outcome was lost.`,
     source: 'gateway',
   });
+}
+
+/** The call's total time is over; what has left is not waited for. */
+export function deadlinePassed(attempt: number): FailedAttempt {
+  const error = {
+    code: 'provider_timeout',
+    message: 'The total time of the call is over.',
+    source: 'gateway',
+  } as const;
+  return { ...failedWith(attempt, error), late: true };
 }

@@ -20,7 +20,7 @@ export async function recordBrokenExchange(
   delivered: boolean,
   stopped: boolean,
 ): Promise<AttemptOutcome> {
-  const { failure, unknown, partial } = result;
+  const { failure, unknown, partial, late } = result;
   const error: ErrorRecord = stopped
     ? { code: 'cancelled', message: 'The call was cancelled while the provider worked.', source: 'gateway' }
     : {
@@ -31,10 +31,16 @@ export async function recordBrokenExchange(
         ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
       };
   const lost = unknown && !partial;
-  if (lost && !stopped && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
+  if (lost && !stopped && !late && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
   return recordFailure(deps, order, {
     lease,
-    failure: { error, retryable: !stopped && failure.retryable, failOver: !stopped && failure.failOver, delivered },
+    failure: {
+      error,
+      retryable: !stopped && failure.retryable,
+      failOver: !stopped && failure.failOver,
+      delivered,
+      ...(late && !stopped && { late }),
+    },
     outcomeUnknown: lost,
     charge: partial && chargeSafely(deps, provider, order.candidate.model, request, partial),
     firstTokenAt: result.firstTokenAt,

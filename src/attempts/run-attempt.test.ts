@@ -4,6 +4,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type {
   AttemptLease,
   AttemptState,
+  CallView,
   Ledger,
   OpenAttemptInput,
   OpenAttemptResult,
@@ -25,7 +26,8 @@ const ORDER: AttemptOrder = {
   order: 1,
   candidate: { provider: 'sim', model: 'sim-small', worstCaseNanoUsd: '5000' },
   credential: 'env:KEY',
-  timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
+  timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 9_000 },
+  deadlineAt: 10_000,
   onUnknown: 'recover',
 };
 const REQUEST: CallRequest = {
@@ -51,6 +53,24 @@ const CHARGE = {
   catalogue: 'c',
   serviceTier: null,
 } as const;
+const ENDED_CALL: CallView = {
+  id: 'call_1',
+  tenant: 'acme',
+  kind: 'chat',
+  model: 'small',
+  state: 'ended',
+  outcome: 'succeeded',
+  createdAt: '2026-11-20T12:00:00.000Z',
+  endedAt: '2026-11-20T12:00:01.000Z',
+  costNanoUsd: '7',
+  pricing: 'priced',
+  error: null,
+  key: 'app',
+  tags: {},
+  requestRef: 'p_request',
+  answerRef: 'p_answer',
+  attempts: [],
+};
 const LEASE: AttemptLease = { callId: 'call_1', attempt: 1, epoch: 1 };
 const SECOND: AttemptLease = { callId: 'call_1', attempt: 2, epoch: 1 };
 const DISPATCHED: OpenAttemptResult = { status: 'dispatched', lease: LEASE };
@@ -61,6 +81,7 @@ const failedBy = (failure: Partial<ProviderFailure> = {}, extra: Partial<Dispatc
     status: 'failed',
     failure: { code: 'provider_unavailable', message: 'it broke', retryable: true, failOver: true, ...failure },
     unknown: false,
+    late: false,
     partial: null,
     firstTokenAt: null,
     ...extra,
@@ -104,7 +125,7 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
     recordAnswer(input: RecordAnswerInput) {
       steps.push('answer');
       answers.push(input);
-      return Promise.resolve(written ? { written, answerRef: 'p_answer' } : { written, reason: 'fenced' });
+      return Promise.resolve(written ? { written, call: ENDED_CALL } : { written, reason: 'fenced' });
     },
     recordFailure(input: RecordFailureInput) {
       steps.push('failure');
@@ -114,6 +135,7 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
   } as unknown as Ledger;
   const bus = createMemoryStreamBus();
   const defects: unknown[] = [];
+  const ended: string[] = [];
   const runner = createAttemptRunner({
     ledger,
     payloads: {
@@ -148,18 +170,26 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
     charge: () => CHARGE,
     owner: 'host:1:2',
     payloadTtlMs: 1_000,
+    now: () => 1_000,
+    onCallEnd: ({ id }) => ended.push(id),
     onDefect: (error) => defects.push(error),
     ...deps,
   });
   const run = (order: Partial<AttemptOrder> = {}, signal = new AbortController().signal) =>
     runner.run({ ...ORDER, ...order }, signal);
-  return { run, runner, ledger, bus, steps, opened, answers, failures, sent, published, defects };
+  return { run, runner, ledger, bus, steps, opened, answers, failures, sent, published, defects, ended };
 }
 
 describe('an order', () => {
-  it('opens its row, sends, records the answer, publishes it, and returns a reference', async () => {
-    const { run, steps, opened, answers, sent, published } = stage({});
-    expect(await run()).toEqual({ status: 'answered', attempt: 1, answerRef: 'p_answer' });
+  it("opens its row, sends, records the answer with the call's end, publishes both, and returns figures", async () => {
+    const { run, steps, opened, answers, sent, published, ended } = stage({});
+    expect(await run()).toMatchObject({
+      status: 'answered',
+      attempt: 1,
+      result: { callId: 'call_1', outcome: 'succeeded', answerRef: 'p_answer', costNanoUsd: '7' },
+    });
+    expect(ended).toEqual(['call_1']);
+    expect(sent[0]?.timeouts).toEqual({ ...ORDER.timeouts, totalMs: 9_000 });
     expect(steps).toEqual(['open', 'dispatch', 'answer']);
     expect(opened[0]).toMatchObject({ credential: 'env:KEY@3', worstCaseNanoUsd: 5_000n, owner: 'host:1:2', order: 1 });
     expect(sent[0]?.encoded.headers['authorization']).toBe('Bearer The.Secret-Value');
@@ -170,7 +200,7 @@ describe('an order', () => {
       answeredModel: 'sim-small-2026',
     });
     expect(answers[0]).toMatchObject({ firstTokenAt: 99, payloadTtlMs: 1_000 });
-    expect(published.map(({ type }) => type)).toEqual(['attempt-start', 'answer']);
+    expect(published.map(({ type }) => type)).toEqual(['attempt-start', 'answer', 'call-end']);
   });
 
   it('goes without a credential and without a hold where there is none', async () => {
@@ -182,8 +212,8 @@ describe('an order', () => {
 
   const settledBefore: [OpenAttemptResult, unknown][] = [
     [
-      { status: 'answered', attempt: 4, answerRef: 'p_before' },
-      { status: 'answered', attempt: 4, answerRef: 'p_before' },
+      { status: 'answered', attempt: 4, call: { ...ENDED_CALL, answerRef: 'p_before' } },
+      { status: 'answered', attempt: 4, result: { answerRef: 'p_before' } },
     ],
     [
       {
@@ -208,7 +238,8 @@ describe('an order', () => {
     const { run, steps, published } = stage({ opens: [opened] });
     expect(await run()).toMatchObject(expected as object);
     expect(steps).toEqual(['open']);
-    expect(published).toEqual([]);
+    // A call that has ended is told to whoever follows it here: the process that recorded its end may be gone.
+    expect(published.map(({ type }) => type)).toEqual(opened.status === 'answered' ? ['call-end'] : []);
   });
 
   it('without its credential sends nothing, is recorded without a charge so that its hold is free, and fails over', async () => {
@@ -269,7 +300,11 @@ describe('an order that was interrupted', () => {
   });
 
   const reports: [AttemptState, OpenAttemptResult, object][] = [
-    ['answered', { status: 'answered', attempt: 1, answerRef: 'p_late' }, { status: 'answered', answerRef: 'p_late' }],
+    [
+      'settled',
+      { status: 'answered', attempt: 1, call: ENDED_CALL },
+      { status: 'answered', result: { outcome: 'succeeded' } },
+    ],
     [
       'failed',
       {
@@ -295,9 +330,9 @@ describe('an order that was interrupted', () => {
   );
 
   it('but was recorded before the fence came, ends as it was recorded', async () => {
-    const recorded: OpenAttemptResult = { status: 'answered', attempt: 1, answerRef: 'p_late' };
+    const recorded: OpenAttemptResult = { status: 'answered', attempt: 1, call: ENDED_CALL };
     const { run, steps } = stage({ opens: [INTERRUPTED, recorded], fenced: null });
-    expect(await run()).toMatchObject({ status: 'answered', answerRef: 'p_late' });
+    expect(await run()).toMatchObject({ status: 'answered', result: { answerRef: 'p_answer' } });
     expect(steps).toEqual(['open', 'fence', 'open']);
   });
 
@@ -305,6 +340,36 @@ describe('an order that was interrupted', () => {
     const { run, steps } = stage({ opens: [INTERRUPTED, { ...INTERRUPTED, lease: SECOND }], fenced: LEASE });
     expect(await run()).toMatchObject({ status: 'failed', attempt: 2, error: { code: 'outcome_unknown' } });
     expect(steps).toEqual(['open', 'fence', 'open']);
+  });
+});
+
+describe('an order whose call is out of time', () => {
+  const late = { deadlineAt: 1_000 };
+
+  it('sends nothing, and gives its hold back', async () => {
+    const { run, steps, failures } = stage({});
+    expect(await run(late)).toMatchObject({ status: 'failed', late: true, retryable: false, failOver: false });
+    expect(steps).toEqual(['open', 'failure']);
+    expect(failures[0]).toMatchObject({ lease: LEASE, charge: null, failure: { late: true } });
+  });
+
+  it('still ends with the answer that it has', async () => {
+    const { run, steps } = stage({ opens: [{ status: 'answered', attempt: 1, call: ENDED_CALL }] });
+    expect(await run(late)).toMatchObject({ status: 'answered' });
+    expect(steps).toEqual(['open']);
+  });
+
+  it('is not sent again when its sender was lost: the attempt stays unknown', async () => {
+    const { run, steps } = stage({ opens: [INTERRUPTED], fenced: LEASE });
+    expect(await run(late)).toMatchObject({ status: 'failed', attempt: 1, late: true });
+    expect(steps).toEqual(['open', 'fence']);
+  });
+
+  it('in mid-flight is recorded as late, with what came until then as its charge', async () => {
+    const timeout = failedBy({ code: 'provider_timeout' }, { late: true, unknown: true, partial: ANSWER });
+    const { run, failures } = stage({ dispatch: () => Promise.resolve(timeout) });
+    expect(await run()).toMatchObject({ status: 'failed', late: true, error: { code: 'provider_timeout' } });
+    expect(failures[0]).toMatchObject({ charge: CHARGE, failure: { late: true } });
   });
 });
 
@@ -465,6 +530,7 @@ describe('a stream', () => {
       0,
       1,
       'answer',
+      'call-end',
     ]);
     expect(JSON.parse(Buffer.from(answers[0]?.answerBytes ?? []).toString())).toMatchObject({
       frames: [{ data: 'a' }, { data: 'b' }],

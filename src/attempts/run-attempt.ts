@@ -10,7 +10,7 @@ import type { CallRequest } from '../core/ports/provider.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { dispatchAttempt } from './dispatch-attempt.ts';
 import { createLiveAttempts } from './live-attempts.ts';
-import { answered, failedWith, outcomeUnknown } from './outcomes.ts';
+import { answered, deadlinePassed, failedWith, outcomeUnknown } from './outcomes.ts';
 import { giveUpUnknown, recordFailure } from './record-attempt.ts';
 
 export type { AttemptDeps } from './attempt-deps.ts';
@@ -60,18 +60,28 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
     // The row says that bytes left, and no one in this process is waiting for them: their sender died, or the engine
     // gave the order to us while it lives elsewhere.
     if (order.onUnknown === 'fail') return giveUpInterrupted(deps, order, opened.lease, open);
+    const { attempt } = opened.lease;
     // Fencing makes the row `unknown` and silences that other writer.
     await deps.ledger.fence(opened.lease, 'the process that sent it was lost');
+    if (isLate(deps, order)) return deadlinePassed(attempt);
     opened = await open();
   }
-  if (opened.status !== 'dispatched') return withoutDispatch(opened, order);
+  if (opened.status !== 'dispatched') return withoutDispatch(deps, opened, order);
   const { lease } = opened;
+  if (isLate(deps, order)) {
+    const { attempt: _attempt, status: _status, ...failure } = deadlinePassed(lease.attempt);
+    return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
+  }
   if (credential.error) {
     // Opened all the same: the row shows what was missing, and its hold is released for the next candidate.
     const failure = { error: credential.error.toRecord(), retryable: false, failOver: true, delivered: false };
     return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
   }
   return dispatchAttempt(deps, { order, provider, request, secret: credential.reveal?.(), lease }, signal);
+}
+
+function isLate(deps: AttemptDeps, order: AttemptOrder): boolean {
+  return deps.now() >= order.deadlineAt;
 }
 
 interface Credential {
@@ -99,12 +109,15 @@ async function loadRequest(deps: AttemptDeps, order: AttemptOrder): Promise<Call
 }
 
 function withoutDispatch(
+  deps: AttemptDeps,
   opened: Exclude<OpenAttemptResult, { status: 'dispatched' }>,
   order: AttemptOrder,
 ): AttemptOutcome {
   switch (opened.status) {
     case 'answered':
-      return answered(opened.attempt, opened.answerRef);
+      // Who follows the call here may have missed its end: the process that recorded it is gone.
+      deps.bus.publish(order.callId, { type: 'call-end', call: opened.call });
+      return answered(opened.attempt, opened.call);
     case 'failed':
       return { status: 'failed', attempt: opened.attempt, ...opened.failure };
     case 'refused':
@@ -127,7 +140,7 @@ async function giveUpInterrupted(
   const outcome = await giveUpUnknown(deps, order, lease);
   const call = await deps.ledger.getCall(order.callId);
   const state = call?.attempts.find(({ n }) => n === lease.attempt)?.state;
-  if (state !== 'answered' && state !== 'failed') return outcome;
+  if (state !== 'settled' && state !== 'failed') return outcome;
   const reported = await open();
-  return reported.status === 'dispatched' ? outcome : withoutDispatch(reported, order);
+  return reported.status === 'dispatched' ? outcome : withoutDispatch(deps, reported, order);
 }

@@ -66,7 +66,7 @@ it('a start whose answer was lost after the call had dispatched is followed to i
   });
   const started = await stand.calls.start(stand.request);
   const call = await stand.ledger.getCall(started.callId);
-  expect(call).toMatchObject({ state: 'running', attempts: [{ state: 'answered' }] });
+  expect(call).toMatchObject({ state: 'ended', outcome: 'succeeded', attempts: [{ state: 'settled' }] });
   const again = await stand.calls.start(stand.request);
   expect(again).toMatchObject({ callId: started.callId, isNew: false });
 });

@@ -76,6 +76,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     secrets,
     env,
     hashKey: deriveKey(masterKey, 'fingerprint'),
+    onCallEnd,
     onDefect: onError,
   });
   const client = new Client({ connection, namespace });
@@ -108,10 +109,11 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     idempotencyTtlMs: settings.retention.idempotencyMs,
     payloadTtlMs: settings.retention.payloadMs,
   });
-  const onCallEnd = (call: CallView) => {
+  /** No call can end before the workers start, at the end of this assembly. */
+  function onCallEnd(call: CallView): void {
     calls.onCallEnd(call);
     metrics.callEnded(call);
-  };
+  }
   const sweepDeps: SweepDeps = {
     ledger,
     engine,

@@ -88,15 +88,11 @@ function settleUnwanted(ledger: Ledger, { input: { callId } }: OpenCall): Promis
   });
 }
 
-async function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {
-  const call = await ledger.getCall(callId);
-  const answered = call?.attempts.find(({ state }) => state === 'answered');
+function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {
   return ledger.settle({
     callId,
-    outcome: answered ? 'succeeded' : 'failed',
-    answerRef: answered ? (call?.answerRef ?? null) : null,
-    error: answered
-      ? null
-      : { code: 'outcome_unknown', message: 'The workflow of this call is gone.', source: 'gateway' },
+    outcome: 'failed',
+    answerRef: null,
+    error: { code: 'outcome_unknown', message: 'The workflow of this call is gone.', source: 'gateway' },
   });
 }

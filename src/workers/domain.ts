@@ -7,7 +7,7 @@ import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { parseNanoUsd } from '../core/money.ts';
-import type { AdmitInput, Ledger } from '../core/ports/ledger.ts';
+import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { SecretStore } from '../core/ports/secret-store.ts';
@@ -34,6 +34,8 @@ export interface DomainOptions {
   /** Keys the hashes of request bodies, so that a stolen ledger cannot be searched for a known prompt. */
   hashKey: Uint8Array;
   policy?: PolicyEngine;
+  /** Told of each call that ends with an answer. */
+  onCallEnd(call: CallView): void;
   /** Told of unforeseen errors in attempts. */
   onDefect(error: unknown): void;
 }
@@ -79,6 +81,8 @@ export function createDomain(options: DomainOptions) {
     charge: (provider, model, request, answer) => chargeAttempt(prices, provider, model, request, answer),
     owner: `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}`,
     payloadTtlMs: settings.retention.payloadMs,
+    now: Date.now,
+    onCallEnd: options.onCallEnd,
     onDefect: options.onDefect,
   });
 

@@ -45,6 +45,9 @@ function stepError(error: unknown): unknown {
     });
   }
   if (cause instanceof TimeoutFailure) {
+    // No time for another try: the engine then reports either what ended the last one or the whole.
+    const isOver = cause.timeoutType === 'SCHEDULE_TO_CLOSE' || error.retryState === 'TIMEOUT';
+    if (isOver) return new CallInterruptedError('deadline');
     return new HoldfastError('outcome_unknown', 'The worker of the last attempt was lost, again and again.');
   }
   return new HoldfastError(

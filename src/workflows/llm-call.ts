@@ -9,7 +9,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { CallSteps, ProviderActivities } from '../activities/types.ts';
-import { CallInterruptedError, type CallPorts } from '../core/call/ports.ts';
+import type { CallPorts } from '../core/call/ports.ts';
 import { runCall } from '../core/call/run-call.ts';
 import type { CallInput, CallResult } from '../core/call/types.ts';
 import { interruptible, interruptiblePaying, settled } from './interruption.ts';
@@ -53,7 +53,8 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
     selectCredential: (callId, candidate) => interruptible(() => steps.selectCredential(callId, candidate)),
     execute: async (order, summary) => {
       const { executeProvider } = proxyActivities<ProviderActivities>({
-        startToCloseTimeout: order.timeouts.totalMs + REPORT_GRACE_MS,
+        // Over all its tries: the attempt keeps the deadline itself, this is for the time in which no worker can.
+        scheduleToCloseTimeout: Math.max(0, order.deadlineAt - Date.now()) + REPORT_GRACE_MS,
         heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
         cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry: {
@@ -72,7 +73,7 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
     },
     settle: (settlement) => settled(() => finalSteps.settle(settlement, input)),
     sleep: (ms, summary) => interruptible(() => sleep(ms, { summary })),
-    within,
+    now: () => Date.now(),
     random: () => Math.random(),
   };
 }
@@ -87,29 +88,5 @@ async function stoppedAtOnce<T>(callId: string, attempt: () => Promise<T>): Prom
     return await attempt();
   } finally {
     state.isRunning = false;
-  }
-}
-
-/** A scope with a deadline. The deadline is a timer of the workflow, so it is seen in its history and survives crashes. */
-async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  const clock = { late: false };
-  const scope = new CancellationScope();
-  const timer = new CancellationScope();
-  timer
-    .run(() => sleep(ms, { summary: 'deadline of the call' }))
-    .then(
-      () => {
-        clock.late = true;
-        scope.cancel();
-      },
-      () => undefined, // The timer is cancelled when the work ends first.
-    );
-  try {
-    return await scope.run(work);
-  } catch (error) {
-    if (clock.late && error instanceof CallInterruptedError) throw new CallInterruptedError('deadline');
-    throw error;
-  } finally {
-    timer.cancel();
   }
 }

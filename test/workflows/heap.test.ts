@@ -9,6 +9,7 @@ import type { CallInput } from '../../src/core/call/types.ts';
 import { TASK_QUEUE } from '../../src/core/names.ts';
 import { connectNative } from '../../src/temporal/connection.ts';
 import { workflowBundle } from '../../src/workers/bundle.ts';
+import { succeededResult } from '../support/succeeded-result.ts';
 import { startTestServer, type TestServer } from '../support/temporal/dev-server.ts';
 import { until } from '../support/test-node.ts';
 
@@ -56,7 +57,7 @@ it(`keeps a cached call under ${MAX_BYTES_EACH / 1024} KB of memory`, async () =
     async executeProvider() {
       waiting += 1;
       await released.promise;
-      return { status: 'answered', attempt: 1, answerRef: 'p_2' };
+      return { status: 'answered', attempt: 1, result: succeededResult('p_2') };
     },
     settle: (settlement) =>
       Promise.resolve({ ...settlement, provider: null, model: null, attempts: 1, costNanoUsd: '0', pricing: 'priced' }),

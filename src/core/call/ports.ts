@@ -17,12 +17,13 @@ import type {
 export interface CallPorts {
   admit(input: CallInput): Promise<Admission>;
   selectCredential(callId: string, candidate: Candidate): Promise<CredentialChoice>;
+  /** Keeps the order's deadline, and settles the call in the transaction that records an answer. */
   execute(order: AttemptOrder, summary: string): Promise<AttemptOutcome>;
-  /** Runs to its end whatever happens to the call. */
+  /** For every end but an answer. Runs to its end whatever happens to the call. */
   settle(settlement: Settlement): Promise<CallResult>;
   sleep(ms: number, summary: string): Promise<void>;
-  /** Runs `work`, interrupting it with reason `deadline` after `ms`. */
-  within<T>(ms: number, work: () => Promise<T>): Promise<T>;
+  /** Unix milliseconds; deterministic where the call is replayed. */
+  now(): number;
   /** In [0, 1); deterministic where the call is replayed. */
   random(): number;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError, type ErrorRecord } from '../errors.ts';
 import { CallInterruptedError, type CallPorts } from './ports.ts';
 import { runCall } from './run-call.ts';
-import type { Admission, AttemptOrder, AttemptOutcome, CallInput, RoutePlan, Settlement } from './types.ts';
+import type { Admission, AttemptOrder, AttemptOutcome, CallInput, CallResult, RoutePlan, Settlement } from './types.ts';
 
 const input: CallInput = {
   callId: 'call_1',
@@ -25,6 +25,8 @@ const plan: RoutePlan = {
   onUnknown: 'recover',
 };
 
+const START = 1_800_000_000_000;
+
 type Step = AttemptOutcome | Error | ((order: AttemptOrder) => AttemptOutcome);
 
 /** A world that follows a script and writes down what was asked of it. */
@@ -34,7 +36,7 @@ function world(script: Step[], options: { admission?: Admission | Error; selecte
   const sleeps: number[] = [];
   const settlements: Settlement[] = [];
   const selected: string[] = [];
-  const deadlines: number[] = [];
+  let now = START;
   const ports: CallPorts = {
     admit: () => orThrow(options.admission ?? { allowed: true, plan }),
     selectCredential(_callId, { provider }) {
@@ -61,22 +63,35 @@ function world(script: Step[], options: { admission?: Admission | Error; selecte
     },
     sleep(ms) {
       sleeps.push(ms);
+      now += ms;
       return options.sleeping ? Promise.reject(options.sleeping) : Promise.resolve();
     },
-    within(ms, work) {
-      deadlines.push(ms);
-      return work();
-    },
+    now: () => now,
     random: () => 0.5,
   };
-  return { ports, orders, summaries, sleeps, settlements, selected, deadlines };
+  const pass = (ms: number) => {
+    now += ms;
+  };
+  return { ports, orders, summaries, sleeps, settlements, selected, pass };
 }
 
 function orThrow<T>(value: T | Error): Promise<T> {
   return value instanceof Error ? Promise.reject(value) : Promise.resolve(value);
 }
 
-const answered = (attempt = 1): AttemptOutcome => ({ status: 'answered', attempt, answerRef: `p_answer_${attempt}` });
+const answered = (attempt = 1): AttemptOutcome => ({ status: 'answered', attempt, result: resultOf(attempt) });
+
+const resultOf = (attempts: number): CallResult => ({
+  callId: 'call_1',
+  outcome: 'succeeded',
+  answerRef: `p_answer_${attempts}`,
+  error: null,
+  provider: 'openai',
+  model: 'gpt',
+  attempts,
+  costNanoUsd: '42',
+  pricing: 'priced',
+});
 
 function failed(
   code: ErrorRecord['code'],
@@ -95,11 +110,10 @@ function failed(
 }
 
 describe('a call', () => {
-  it('settles the answer of the first attempt and asks nothing more', async () => {
-    const { ports, orders, settlements, selected, sleeps, deadlines } = world([answered()]);
-    const result = await runCall(input, ports);
-    expect(result.outcome).toBe('succeeded');
-    expect(settlements).toEqual([{ callId: 'call_1', outcome: 'succeeded', answerRef: 'p_answer_1', error: null }]);
+  it('ends with the answer of the first attempt, which its record has settled, and asks nothing more', async () => {
+    const { ports, orders, settlements, selected, sleeps } = world([answered()]);
+    expect(await runCall(input, ports)).toEqual(resultOf(1));
+    expect(settlements).toEqual([]);
     expect(orders).toEqual([
       {
         callId: 'call_1',
@@ -110,10 +124,11 @@ describe('a call', () => {
         candidate: plan.candidates[0],
         credential: 'env:OPENAI_API_KEY',
         timeouts: plan.timeouts,
+        deadlineAt: START + 60_000,
         onUnknown: 'recover',
       },
     ]);
-    expect({ selected, sleeps, deadlines }).toEqual({ selected: [], sleeps: [], deadlines: [60_000] });
+    expect({ selected, sleeps }).toEqual({ selected: [], sleeps: [] });
   });
 
   it('settles a denial without an attempt', async () => {
@@ -224,6 +239,50 @@ describe('a call', () => {
     const { ports, settlements } = world([failed('provider_timeout')], { admission: { allowed: true, plan: alone } });
     await runCall(input, ports);
     expect(settlements[0]?.error).toMatchObject({ code: 'provider_timeout', details: { attempts: [{ attempt: 1 }] } });
+  });
+
+  it('keeps one deadline over all its attempts', async () => {
+    const { ports, orders, pass } = world([
+      () => {
+        pass(10_000);
+        return failed('provider_unavailable');
+      },
+      answered(2),
+    ]);
+    await runCall(input, ports);
+    expect(orders.map(({ deadlineAt }) => deadlineAt)).toEqual([START + 60_000, START + 60_000]);
+  });
+
+  it('ends as timed out when an attempt says that the deadline has passed, whatever could follow', async () => {
+    const { ports, orders, settlements } = world([failed('provider_timeout', { late: true })]);
+    await runCall(input, ports);
+    expect(orders).toHaveLength(1);
+    expect(settlements).toMatchObject([{ outcome: 'timed_out', error: { code: 'provider_timeout' } }]);
+  });
+
+  it('orders nothing after its deadline', async () => {
+    const { ports, orders, settlements, pass } = world([
+      () => {
+        pass(60_000);
+        return failed('provider_unavailable', { retryable: false });
+      },
+    ]);
+    await runCall(input, ports);
+    expect(orders).toHaveLength(1);
+    expect(settlements).toMatchObject([{ outcome: 'timed_out' }]);
+  });
+
+  it('does not begin a wait that would outlast the call, and turns to the next candidate', async () => {
+    const { ports, orders, sleeps, pass } = world([
+      () => {
+        pass(58_000);
+        return failed('provider_rate_limited', { retryAfterMs: 2_000 });
+      },
+      answered(2),
+    ]);
+    await runCall(input, ports);
+    expect(sleeps).toEqual([]);
+    expect(orders.map(({ candidate }) => candidate.provider)).toEqual(['openai', 'claude']);
   });
 
   for (const [reason, outcome, code] of [

@@ -1,23 +1,23 @@
 /** One call from admission to settlement: the order of things, and nothing of how they are done. */
 import { HoldfastError, type ErrorRecord } from '../errors.ts';
 import { CallInterruptedError, type CallPorts } from './ports.ts';
-import { runRoute } from './run-route.ts';
-import type { CallInput, CallResult, Settlement } from './types.ts';
+import { runRoute, timedOut, type CallEnd, type Unsettled } from './run-route.ts';
+import type { CallInput, CallResult } from './types.ts';
 
 /**
  * Runs the call and settles it, whatever its end: success, denial, failure, cancellation, deadline.
  * Resolves for every one of these; rejects only for defects.
  */
 export async function runCall(input: CallInput, ports: CallPorts): Promise<CallResult> {
-  return ports.settle({ callId: input.callId, ...(await reachEnd(input, ports)) });
+  const end = await reachEnd(input, ports);
+  return 'result' in end ? end.result : ports.settle({ callId: input.callId, ...end });
 }
 
-async function reachEnd(input: CallInput, ports: CallPorts): Promise<Omit<Settlement, 'callId'>> {
+async function reachEnd(input: CallInput, ports: CallPorts): Promise<CallEnd> {
   try {
     const admission = await ports.admit(input);
     if (!admission.allowed) return { outcome: 'denied', answerRef: null, error: admission.error };
-    const { plan } = admission;
-    return await ports.within(plan.timeouts.totalMs, () => runRoute(input, plan, ports));
+    return await runRoute(input, admission.plan, ports);
   } catch (error) {
     if (error instanceof CallInterruptedError) return interruption(error);
     if (HoldfastError.is(error)) return { outcome: 'failed', answerRef: null, error: error.toRecord() };
@@ -25,18 +25,8 @@ async function reachEnd(input: CallInput, ports: CallPorts): Promise<Omit<Settle
   }
 }
 
-function interruption({ reason }: CallInterruptedError): Omit<Settlement, 'callId'> {
-  return reason === 'cancelled'
-    ? { outcome: 'cancelled', answerRef: null, error: cancelledRecord() }
-    : {
-        outcome: 'timed_out',
-        answerRef: null,
-        error: {
-          code: 'provider_timeout',
-          message: 'The call did not end within its total timeout.',
-          source: 'gateway',
-        },
-      };
+function interruption({ reason }: CallInterruptedError): Unsettled {
+  return reason === 'deadline' ? timedOut() : { outcome: 'cancelled', answerRef: null, error: cancelledRecord() };
 }
 
 export function cancelledRecord(): ErrorRecord {

@@ -1,4 +1,4 @@
-/** Attempts over the candidates of a route: retry, wait, fail over, stop. */
+/** Attempts over the candidates of a route: retry, wait, fail over, stop at the deadline. */
 import type { ErrorRecord } from '../errors.ts';
 import { retryWaitMs } from './backoff.ts';
 import type { CallPorts } from './ports.ts';
@@ -6,67 +6,95 @@ import type {
   AttemptOutcome,
   AttemptSummary,
   CallInput,
+  CallResult,
   Candidate,
   CredentialChoice,
   RoutePlan,
   Settlement,
 } from './types.ts';
 
-type RouteEnd = Omit<Settlement, 'callId'>;
+/** An end that the ledger has not been told of yet. */
+export type Unsettled = Omit<Settlement, 'callId'>;
+/** How a call ends: with an answer, recorded and settled, or with something that is still to be settled. */
+export type CallEnd = { result: CallResult } | Unsettled;
 type Failure = Extract<AttemptOutcome, { status: 'failed' }>;
 
-export async function runRoute(input: CallInput, plan: RoutePlan, ports: CallPorts): Promise<RouteEnd> {
-  const story: AttemptSummary[] = [];
-  const failures: Failure[] = [];
+/** What the tries of one call share. */
+interface Route {
+  input: CallInput;
+  plan: RoutePlan;
+  ports: CallPorts;
+  /** Unix milliseconds. */
+  deadlineAt: number;
+  story: AttemptSummary[];
+  failures: Failure[];
+}
+
+export async function runRoute(input: CallInput, plan: RoutePlan, ports: CallPorts): Promise<CallEnd> {
+  const deadlineAt = ports.now() + plan.timeouts.totalMs;
+  const route: Route = { input, plan, ports, deadlineAt, story: [], failures: [] };
   for (const [index, candidate] of plan.candidates.entries()) {
     const choice = index === 0 ? plan.first : await ports.selectCredential(input.callId, candidate);
-    const end = await tryCandidate(input, plan, candidate, choice, ports, story, failures);
+    const end = await tryCandidate(route, candidate, choice);
     if (end) return end;
   }
-  return failed(exhausted(plan, story, failures));
+  return failed(exhausted(plan, route.story, route.failures));
 }
 
 /** Tries one candidate until it answers, ends the call, or has had its tries (null: the next candidate's turn). */
-async function tryCandidate(
-  input: CallInput,
-  plan: RoutePlan,
-  candidate: Candidate,
-  choice: CredentialChoice,
-  ports: CallPorts,
-  story: AttemptSummary[],
-  failures: Failure[],
-): Promise<RouteEnd | null> {
+async function tryCandidate(route: Route, candidate: Candidate, choice: CredentialChoice): Promise<CallEnd | null> {
+  const { ports, story, failures, deadlineAt } = route;
   for (let tries = 1; ; tries++) {
-    const outcome = await ports.execute(
-      {
-        callId: input.callId,
-        tenant: input.principal.tenant,
-        key: input.principal.key,
-        requestRef: plan.requestRef,
-        order: failures.length + 1,
-        candidate,
-        credential: choice.credential,
-        timeouts: plan.timeouts,
-        onUnknown: plan.onUnknown,
-      },
-      describeAttempt(candidate, story),
-    );
-    if (outcome.status === 'answered') return { outcome: 'succeeded', answerRef: outcome.answerRef, error: null };
+    if (ports.now() >= deadlineAt) return timedOut();
+    const outcome = await ports.execute(orderOf(route, candidate, choice), describeAttempt(candidate, story));
+    if (outcome.status === 'answered') return { result: outcome.result };
     failures.push(outcome);
     story.push({ attempt: outcome.attempt, candidate: nameOf(candidate), code: outcome.error.code });
+    if (outcome.late) return timedOut();
     if (outcome.error.code === 'cancelled') return { outcome: 'cancelled', answerRef: null, error: outcome.error };
     // Text that reached the caller must not be followed by another attempt's text.
     if (outcome.delivered || (!outcome.retryable && !outcome.failOver)) return failed(outcome.error);
-    const wait =
-      outcome.retryable && tries < plan.retries.maxAttempts
-        ? retryWaitMs(plan.retries, outcome.error, tries, ports.random())
-        : null;
+    const wait = waitBeforeRetry(route, outcome, tries);
     if (wait === null) return null;
     await ports.sleep(wait, `${nameOf(candidate)} -> ${outcome.error.code}, again in ${wait} ms`);
   }
 }
 
-function failed(error: ErrorRecord): RouteEnd {
+function orderOf({ input, plan, deadlineAt, failures }: Route, candidate: Candidate, choice: CredentialChoice) {
+  return {
+    callId: input.callId,
+    tenant: input.principal.tenant,
+    key: input.principal.key,
+    requestRef: plan.requestRef,
+    order: failures.length + 1,
+    candidate,
+    credential: choice.credential,
+    timeouts: plan.timeouts,
+    deadlineAt,
+    onUnknown: plan.onUnknown,
+  };
+}
+
+/** Null when this candidate is not tried again. A wait that would outlast the call is not begun. */
+function waitBeforeRetry({ plan, ports, deadlineAt }: Route, failure: Failure, tries: number): number | null {
+  if (!failure.retryable || tries >= plan.retries.maxAttempts) return null;
+  const wait = retryWaitMs(plan.retries, failure.error, tries, ports.random());
+  return wait === null || ports.now() + wait >= deadlineAt ? null : wait;
+}
+
+export function timedOut(): Unsettled {
+  return {
+    outcome: 'timed_out',
+    answerRef: null,
+    error: {
+      code: 'provider_timeout',
+      message: 'The call did not end within its total timeout.',
+      source: 'gateway',
+    },
+  };
+}
+
+function failed(error: ErrorRecord): Unsettled {
   return { outcome: 'failed', answerRef: null, error };
 }
 

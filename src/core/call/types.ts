@@ -87,12 +87,15 @@ export interface AttemptOrder {
   candidate: Candidate;
   credential: string | null;
   timeouts: CallTimeouts;
+  /** When the call's total time is over, in Unix milliseconds. Nothing is sent after it, nothing waited for beyond it. */
+  deadlineAt: number;
   onUnknown: OnUnknown;
 }
 
 /** How an attempt ended, as the workflow needs to know it. */
 export type AttemptOutcome =
-  | { status: 'answered'; attempt: number; answerRef: string }
+  /** The answer is recorded, and the call has ended with it in the same transaction. */
+  | { status: 'answered'; attempt: number; result: CallResult }
   | {
       status: 'failed';
       attempt: number;
@@ -103,6 +106,8 @@ export type AttemptOutcome =
       failOver: boolean;
       /** Frames of this attempt reached the caller: no other attempt may follow in silence. */
       delivered: boolean;
+      /** The call's deadline has passed: the call ends with this. */
+      late?: true;
     };
 
 export type CallOutcome = 'succeeded' | 'failed' | 'denied' | 'cancelled' | 'timed_out';

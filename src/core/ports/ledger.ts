@@ -14,7 +14,6 @@ export const ATTEMPT_STATES = [
   'reserved',
   'dispatched',
   'streaming',
-  'answered',
   'settled',
   'failed',
   'unknown',
@@ -110,13 +109,15 @@ export interface RecordedFailure {
   retryable: boolean;
   failOver: boolean;
   delivered: boolean;
+  /** The call's deadline has passed. */
+  late?: true;
 }
 
 export type OpenAttemptResult =
   /** The row says `dispatched` and the hold stands: bytes may leave. */
   | { status: 'dispatched'; lease: AttemptLease }
-  /** This order was answered before. */
-  | { status: 'answered'; attempt: number; answerRef: string }
+  /** This order was answered before, and the call ended with it. */
+  | { status: 'answered'; attempt: number; call: CallView }
   /** This order failed before. */
   | { status: 'failed'; attempt: number; failure: RecordedFailure }
   /**
@@ -164,10 +165,14 @@ export interface RecordFailureInput {
 }
 
 /**
- * False when the lease was fenced or the call has ended: the writer must drop what it has. A report that comes after the
- * end still corrects the money (the attempt becomes `reconciled`), unless it was fenced.
+ * The lease was fenced or the call has ended: the writer must drop what it has. A report that comes after the end still
+ * corrects the money (the attempt becomes `reconciled`), unless it was fenced.
  */
-export type WriteResult = { written: true } | { written: false; reason: 'fenced' | 'ended' };
+export interface NotWritten {
+  written: false;
+  reason: 'fenced' | 'ended';
+}
+export type WriteResult = { written: true } | NotWritten;
 
 export interface AttemptView {
   n: number;
@@ -200,7 +205,6 @@ export interface CallView {
   key: string | null;
   tags: Record<string, string>;
   requestRef: string | null;
-  /** Before the end: the answer that an attempt has recorded, which the call is then settled with. */
   answerRef: string | null;
   attempts: AttemptView[];
 }
@@ -273,10 +277,11 @@ export interface Ledger {
    * lease, with which a recovered answer or failure can be recorded; null when there was nothing left to take.
    */
   fence(lease: AttemptLease, reason: string): Promise<AttemptLease | null>;
-  recordAnswer(input: RecordAnswerInput): Promise<WriteResult & { answerRef?: string }>;
+  /** Stores the answer and ends the call as succeeded with it, in one: there is no answer without its end, nor the reverse. */
+  recordAnswer(input: RecordAnswerInput): Promise<{ written: true; call: CallView } | NotWritten>;
   /** With code `outcome_unknown` and no charge the attempt becomes `unknown` and keeps its hold. */
   recordFailure(input: RecordFailureInput): Promise<WriteResult>;
-  /** Ends the call: charges, releases, outbox, in one. The first settlement stands; a repeat returns it. */
+  /** Ends the call without an answer: releases, outbox, in one. The first settlement stands; a repeat returns it. */
   settle(settlement: Settlement, options?: SettleOptions): Promise<CallView>;
   /** What a key stands for now, without claiming it: the call to attach to or replay, a conflict, or null for a new one. */
   lookUpKey(tenant: string, claim: IdempotencyClaim): Promise<Exclude<AcceptResult, { status: 'accepted' }> | null>;

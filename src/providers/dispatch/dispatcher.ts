@@ -22,6 +22,7 @@ export interface DispatchInput {
   adapter: ProviderAdapter;
   request: CallRequest;
   encoded: EncodedRequest;
+  /** `totalMs` is what remains of it. */
   timeouts: CallTimeouts;
   /** Aborts the request at the socket. */
   signal: AbortSignal;
@@ -36,6 +37,8 @@ export type DispatchResult =
       failure: ProviderFailure;
       /** The request may have reached the provider, which may bill it: nobody knows the outcome. */
       unknown: boolean;
+      /** The total time was over. */
+      late: boolean;
       /** What a broken stream had given so far. */
       partial: ProviderAnswer | null;
       firstTokenAt: number | null;
@@ -93,6 +96,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
           status: 'failed',
           failure,
           unknown,
+          late: phases.expired?.phase === 'totalMs',
           partial: partialOf(progress),
           firstTokenAt: progress.firstTokenAt,
         };
@@ -264,9 +268,12 @@ function classify(
     return {
       failure: {
         code: 'provider_timeout',
-        message: `The provider was silent for longer than ${expired.phase} (${String(expired.ms)} ms).`,
-        retryable: true,
-        failOver: true,
+        message:
+          expired.phase === 'totalMs'
+            ? 'The total time of the call was over before the provider had answered.'
+            : `The provider was silent for longer than ${expired.phase} (${String(expired.ms)} ms).`,
+        retryable: expired.phase !== 'totalMs',
+        failOver: expired.phase !== 'totalMs',
       },
       unknown: progress.sent,
     };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createPhaseClock } from './phase-clock.ts';
 
-const TIMEOUTS = { connectMs: 1, firstTokenMs: 1_000, idleMs: 200, totalMs: 1 };
+const TIMEOUTS = { connectMs: 1, firstTokenMs: 1_000, idleMs: 200, totalMs: 5_000 };
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -25,6 +25,24 @@ it('names the first phase when nothing came', () => {
   const clock = createPhaseClock(new AbortController().signal, TIMEOUTS);
   vi.advanceTimersByTime(1_000);
   expect(clock.expired).toEqual({ phase: 'firstTokenMs', ms: 1_000 });
+});
+
+it('ends after totalMs, however lively the provider was', () => {
+  const clock = createPhaseClock(new AbortController().signal, TIMEOUTS);
+  for (let waited = 0; waited < 4_900; waited += 100) {
+    vi.advanceTimersByTime(100);
+    clock.received();
+  }
+  expect(clock.expired).toBeNull();
+  vi.advanceTimersByTime(100);
+  expect(clock.expired).toEqual({ phase: 'totalMs', ms: 5_000 });
+});
+
+it('does not take a total of months for a moment, as a timer of Node would', () => {
+  const clock = createPhaseClock(new AbortController().signal, { ...TIMEOUTS, totalMs: 2 ** 40 });
+  vi.advanceTimersByTime(10);
+  expect(clock.expired).toBeNull();
+  clock.stop();
 });
 
 it("passes on the caller's abort without calling it an expiry, also one from before", () => {

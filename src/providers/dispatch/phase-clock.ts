@@ -1,10 +1,15 @@
-/** The phases of one exchange, each with its own patience: first byte of the answer, then the gap between bytes. */
+/** The phases of one exchange, each with its own patience: first byte of the answer, the gap between bytes, the whole. */
 import type { CallTimeouts } from '../../core/call/types.ts';
+
+type Phase = 'firstTokenMs' | 'idleMs' | 'totalMs';
+
+/** Node's timers fire at once beyond this. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface PhaseClock {
   /** Aborted by the caller's signal or by a phase that took too long. */
   readonly signal: AbortSignal;
-  readonly expired: { phase: 'firstTokenMs' | 'idleMs'; ms: number } | null;
+  readonly expired: { phase: Phase; ms: number } | null;
   /** Bytes of the answer came. */
   received(): void;
   stop(): void;
@@ -13,11 +18,12 @@ export interface PhaseClock {
 export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): PhaseClock {
   const controller = new AbortController();
   let expired: PhaseClock['expired'] = null;
-  const expire = (phase: 'firstTokenMs' | 'idleMs') => () => {
-    expired = { phase, ms: timeouts[phase] };
+  const expire = (phase: Phase) => () => {
+    expired ??= { phase, ms: timeouts[phase] };
     controller.abort();
   };
   let timer = setTimeout(expire('firstTokenMs'), timeouts.firstTokenMs);
+  const total = setTimeout(expire('totalMs'), Math.min(timeouts.totalMs, LONGEST_TIMER_MS));
   let isFirst = true;
   const onAbort = () => controller.abort();
   if (outer.aborted) onAbort();
@@ -38,6 +44,7 @@ export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): Ph
     },
     stop() {
       clearTimeout(timer);
+      clearTimeout(total);
       outer.removeEventListener('abort', onAbort);
     },
   };

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 
 const ALGORITHM = 'aes-256-gcm';
 const VERSION = 1;
@@ -9,7 +9,7 @@ const HEADER_BYTES = 1 + NONCE_BYTES;
 /** AES-256-GCM: `version | nonce | ciphertext | tag`. `context` is authenticated with it: it opens nowhere else. */
 export function seal(key: Uint8Array, context: string, plaintext: Uint8Array): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(ALGORITHM, key, nonce);
+  const cipher = createCipheriv(ALGORITHM, createSecretKey(key), nonce);
   cipher.setAAD(Buffer.from(context));
   const body = cipher.update(plaintext);
   return Buffer.concat([Uint8Array.of(VERSION), nonce, body, cipher.final(), cipher.getAuthTag()]);
@@ -19,7 +19,8 @@ export function seal(key: Uint8Array, context: string, plaintext: Uint8Array): U
 export function open(key: Uint8Array, context: string, sealed: Uint8Array): Uint8Array {
   if (sealed.length < HEADER_BYTES + TAG_BYTES) throw new Error('the sealed bytes are cut short');
   if (sealed[0] !== VERSION) throw new Error(`the sealed bytes have the unknown format ${String(sealed[0])}`);
-  const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(1, HEADER_BYTES), { authTagLength: TAG_BYTES });
+  const nonce = sealed.subarray(1, HEADER_BYTES);
+  const decipher = createDecipheriv(ALGORITHM, createSecretKey(key), nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(context));
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
   const body = decipher.update(sealed.subarray(HEADER_BYTES, sealed.length - TAG_BYTES));

@@ -23,14 +23,9 @@ export function callView(call: CallsTable, attempts: readonly AttemptsTable[]): 
     key: call.key_name,
     tags: fromNullableJsonText<Record<string, string>>(call.tags) ?? {},
     requestRef: call.request_ref,
-    answerRef: call.state === 'ended' ? call.answer_ref : recordedAnswer(attempts),
+    answerRef: call.answer_ref,
     attempts: attempts.map(attemptView),
   };
-}
-
-/** Of a call that has not ended: what it would be settled with if its workflow were lost now. */
-function recordedAnswer(attempts: readonly AttemptsTable[]): string | null {
-  return attempts.findLast((attempt) => attempt.state === 'answered')?.answer_ref ?? null;
 }
 
 function attemptView(row: AttemptsTable): AttemptView {

@@ -4,6 +4,7 @@
  */
 import type { ErrorRecord } from '../../core/errors.ts';
 import type { Ledger, OpenAttemptInput, OpenAttemptResult, RecordedFailure } from '../../core/ports/ledger.ts';
+import { callView } from './call-view.ts';
 import { fromJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import type { AttemptsTable, Tx } from './schema.ts';
@@ -58,6 +59,7 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
         const call = await calls.get(tx, input.callId);
         const rows = await attempts.ofCall.all(tx, { callId: input.callId });
         const latest = rows.findLast((row) => row.order_no === input.order);
+        if (latest?.state === 'settled') return { status: 'answered', attempt: latest.n, call: callView(call, rows) };
         const earlier = latest && outcomeOf(latest);
         if (earlier) return earlier;
         if (call.state === 'ended') return { status: 'ended' };
@@ -68,13 +70,9 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
   };
 }
 
-/** What is known of an earlier try of this order; null when it may (still or again) be dispatched. */
+/** How an earlier try of this order ended without an answer; null when it may (still or again) be dispatched. */
 function outcomeOf(row: AttemptsTable): OpenAttemptResult | null {
   switch (row.state) {
-    case 'answered':
-    case 'settled':
-      if (row.answer_ref === null) throw new Error(`attempt ${String(row.n)} of ${row.call_id} has no answer`);
-      return { status: 'answered', attempt: row.n, answerRef: row.answer_ref };
     case 'failed':
       return failedResult(row);
     case 'dispatched':
@@ -88,6 +86,7 @@ function outcomeOf(row: AttemptsTable): OpenAttemptResult | null {
     case 'unknown':
       // Reported by its own writer, it is an outcome; fenced by another, it makes room for a new attempt.
       return row.failure === null ? null : failedResult(row);
+    case 'settled':
     case 'reserved':
     case 'reconciled':
     case 'abandoned':

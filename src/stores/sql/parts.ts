@@ -7,6 +7,8 @@ import type { BudgetAlerts } from './budget-alerts.ts';
 import { createCalls } from './calls.ts';
 import type { Calls } from './calls.ts';
 import type { SqlContext } from './context.ts';
+import { createEndCall } from './end-call.ts';
+import type { EndCall } from './end-call.ts';
 import { createHolds } from './holds.ts';
 import type { Holds } from './holds.ts';
 import { createIdempotency } from './idempotency.ts';
@@ -27,21 +29,25 @@ export interface LedgerParts extends SqlContext {
   audit: AuditLog;
   payloads: Payloads;
   sealer: PayloadSealer;
+  endCall: EndCall;
 }
 
 export function createLedgerParts(context: SqlContext, masterKey: Uint8Array): LedgerParts {
   const { db } = context;
+  const calls = createCalls(db);
   const outbox = createOutbox(db);
+  const audit = createAuditLog(db);
   return {
     ...context,
-    calls: createCalls(db),
+    calls,
     attempts: createAttempts(db),
     holds: createHolds(db),
     budgetAlerts: createBudgetAlerts(db, outbox),
     idempotency: createIdempotency(db),
     outbox,
-    audit: createAuditLog(db),
+    audit,
     payloads: createPayloads(db),
     sealer: createPayloadSealer(masterKey),
+    endCall: createEndCall({ calls, outbox, audit }),
   };
 }

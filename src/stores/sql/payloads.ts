@@ -1,5 +1,5 @@
 /** Payloads by content, sealed before they reach a statement: the database never sees them in the open. */
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { deriveKey } from '../crypto/derive-key.ts';
@@ -21,8 +21,8 @@ export interface PayloadSealer {
 }
 
 export function createPayloadSealer(masterKey: Uint8Array): PayloadSealer {
-  const contentKey = deriveKey(masterKey, 'payloads');
-  const refKey = deriveKey(masterKey, 'payload-refs');
+  const contentKey = createSecretKey(deriveKey(masterKey, 'payloads'));
+  const refKey = createSecretKey(deriveKey(masterKey, 'payload-refs'));
   // A key for each content, so that the limit of random nonces under one key is never near.
   const keyOf = (ref: string): Uint8Array => createHmac('sha256', contentKey).update(ref).digest();
   return {

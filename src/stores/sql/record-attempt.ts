@@ -1,17 +1,18 @@
 /** What the writer of an attempt reports. Each report checks the lease: a fenced writer changes nothing. */
-import type { AttemptCharge, AttemptLease, Ledger, RecordFailureInput, WriteResult } from '../../core/ports/ledger.ts';
+import type { AttemptCharge, AttemptLease, Ledger, NotWritten, RecordFailureInput } from '../../core/ports/ledger.ts';
 import type { AttemptReport } from './attempts.ts';
+import { callView } from './call-view.ts';
 import { toNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import { reconcile } from './reconcile.ts';
 import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
 
 type Standing =
-  | { may: 'write' | 'reconcile' | 'repeat'; row: AttemptsTable; call: CallsTable }
-  | { may: 'nothing'; result: WriteResult };
+  | { may: 'write' | 'reconcile' | 'repeat'; row: AttemptsTable; call: CallsTable; rows: AttemptsTable[] }
+  | { may: 'nothing'; result: NotWritten };
 
-const FENCED: WriteResult = { written: false, reason: 'fenced' };
-const ENDED: WriteResult = { written: false, reason: 'ended' };
+const FENCED: NotWritten = { written: false, reason: 'fenced' };
+const ENDED: NotWritten = { written: false, reason: 'ended' };
 
 export function createRecordAttempt(
   parts: LedgerParts,
@@ -21,19 +22,19 @@ export function createRecordAttempt(
   /** What a lease still allows. Every verb begins here, with the call's row first. */
   const standingOf = async (tx: Tx, lease: AttemptLease): Promise<Standing> => {
     const call = await parts.calls.find(tx, lease.callId);
-    const row = await attempts.find.first(tx, keyOf(lease));
+    const rows = await attempts.ofCall.all(tx, { callId: lease.callId });
+    const row = rows.find(({ n }) => n === lease.attempt);
     if (!call || !row || row.epoch !== lease.epoch) return { may: 'nothing', result: FENCED };
     switch (row.state) {
       case 'dispatched':
       case 'streaming':
-        return { may: 'write', row, call };
+        return { may: 'write', row, call, rows };
       case 'unknown':
       case 'abandoned':
-        return { may: call.state === 'ended' ? 'reconcile' : 'write', row, call };
-      case 'answered':
+        return { may: call.state === 'ended' ? 'reconcile' : 'write', row, call, rows };
       case 'settled':
       case 'failed':
-        return { may: 'repeat', row, call };
+        return { may: 'repeat', row, call, rows };
       case 'reserved':
       case 'reconciled':
         return { may: 'nothing', result: ENDED };
@@ -66,22 +67,30 @@ export function createRecordAttempt(
         const { charge } = input;
         const standing = await standingOf(tx, input.lease);
         if (standing.may === 'nothing') return standing.result;
-        const { row } = standing;
-        if (standing.may === 'repeat') return row.answer_ref === null ? ENDED : repeated(row.answer_ref);
+        const { row, rows, call } = standing;
+        if (standing.may === 'repeat')
+          return row.state === 'settled' ? { written: true, call: callView(call, rows) } : ENDED;
         if (standing.may === 'reconcile') {
           await reconcile(parts, tx, row, charge);
           return ENDED;
         }
-        const payload = sealer.seal(standing.call.tenant, input.answerBytes);
-        await payloads.put(tx, payload, parts.now() + input.payloadTtlMs);
-        await attempts.report.run(tx, {
-          ...reportOf(row, charge, input.firstTokenAt, parts.now()),
-          state: 'answered',
+        const now = parts.now();
+        const payload = sealer.seal(call.tenant, input.answerBytes);
+        await payloads.put(tx, payload, now + input.payloadTtlMs);
+        const report: AttemptReport = {
+          ...reportOf(row, charge, input.firstTokenAt, now),
+          state: 'settled',
           answer_ref: payload.ref,
           response_id: input.responseId ?? row.response_id,
           answered_model: input.answeredModel,
-        });
-        return { written: true, answerRef: payload.ref };
+        };
+        await attempts.report.run(tx, report);
+        const touched = await holds.charge(tx, keyOf(input.lease), charge.costNanoUsd ?? 0n);
+        await parts.budgetAlerts.report(tx, touched, now);
+        const { callId: _callId, n: _n, ...changed } = report;
+        const attemptsNow = rows.map((other) => (other.n === row.n ? { ...other, ...changed } : other));
+        const success = { callId: call.id, outcome: 'succeeded', answerRef: payload.ref, error: null } as const;
+        return { written: true, call: await parts.endCall(tx, call, attemptsNow, success, now) };
       }),
 
     recordFailure: (input) =>
@@ -113,10 +122,6 @@ export function createRecordAttempt(
 
 function keyOf(lease: AttemptLease): { callId: string; n: number } {
   return { callId: lease.callId, n: lease.attempt };
-}
-
-function repeated(answerRef: string): WriteResult & { answerRef: string } {
-  return { written: true, answerRef };
 }
 
 /** The provider may have billed it and nothing says how much: the hold must stand until that is known. */

@@ -1,11 +1,8 @@
-/** The end of a call: holds become charges, the total is fixed, others are told. The first settlement stands. */
-import type { Admission, Settlement } from '../../core/call/types.ts';
+/** The end of a call that no answer ended: what never left is released, what left and did not report becomes unknown. */
 import type { Ledger } from '../../core/ports/ledger.ts';
-import { totalCost } from './attempts.ts';
 import { callView } from './call-view.ts';
-import { fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
-import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
+import type { AttemptsTable, Tx } from './schema.ts';
 
 export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
   const { calls, attempts, holds } = parts;
@@ -14,12 +11,6 @@ export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
   const settleAttempt = async (tx: Tx, row: AttemptsTable, now: number): Promise<AttemptsTable | null> => {
     const key = { callId: row.call_id, n: row.n };
     switch (row.state) {
-      case 'answered': {
-        await attempts.setState.run(tx, { ...key, state: 'settled' });
-        const touched = await holds.charge(tx, key, row.cost_nano_usd ?? 0n);
-        await parts.budgetAlerts.report(tx, touched, now);
-        return { ...row, state: 'settled' };
-      }
       case 'reserved':
         await holds.release(tx, key);
         await attempts.remove.run(tx, key);
@@ -52,72 +43,7 @@ export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
           const after = await settleAttempt(tx, row, now);
           if (after) settled.push(after);
         }
-        const ended = endedCall(call, settlement, settled, now);
-        await calls.end(tx, {
-          id: call.id,
-          outcome: settlement.outcome,
-          endedAt: now,
-          answerRef: ended.answer_ref,
-          error: ended.error,
-          cost: ended.cost_nano_usd,
-          pricing: ended.pricing,
-        });
-        await parts.outbox.append(tx, 'call-end', now, endEvent(ended, settled));
-        if (settlement.outcome === 'denied') await parts.audit.append(tx, now, denial(ended, settlement));
-        return callView(ended, settled);
+        return parts.endCall(tx, call, settled, settlement, now);
       }),
-  };
-}
-
-function endedCall(
-  call: CallsTable,
-  settlement: Settlement,
-  attempts: readonly AttemptsTable[],
-  now: number,
-): CallsTable {
-  const { cost, pricing } = totalCost(attempts);
-  return {
-    ...call,
-    state: 'ended',
-    outcome: settlement.outcome,
-    ended_at: now,
-    answer_ref: settlement.answerRef,
-    error: toNullableJsonText(settlement.error),
-    cost_nano_usd: cost,
-    pricing,
-  };
-}
-
-/** Who was refused what, and by which decision. */
-function denial(call: CallsTable, { error }: Settlement) {
-  const admission = fromNullableJsonText<Admission>(call.admission);
-  return {
-    actor: `${call.tenant}/${call.key_name ?? '(open)'}`,
-    action: 'call.deny',
-    subject: call.id,
-    details: {
-      model: call.model,
-      code: error?.code ?? null,
-      decisionId: admission && !admission.allowed ? admission.decisionId : null,
-    },
-  };
-}
-
-/** Ids and figures: the outbox leaves this process, so content and error texts stay out. */
-function endEvent(call: CallsTable, attempts: readonly AttemptsTable[]) {
-  const last = attempts.at(-1);
-  return {
-    callId: call.id,
-    tenant: call.tenant,
-    key: call.key_name,
-    kind: call.kind,
-    model: call.model,
-    outcome: call.outcome,
-    durationMs: (call.ended_at ?? call.created_at) - call.created_at,
-    costNanoUsd: call.cost_nano_usd.toString(),
-    pricing: call.pricing,
-    attempts: attempts.length,
-    provider: last?.provider ?? null,
-    providerModel: last?.model ?? null,
   };
 }
