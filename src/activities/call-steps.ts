@@ -9,6 +9,7 @@ import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
 import type { Settings } from '../core/settings.ts';
+import { parseStoredRequest } from '../ledger/stored-request.ts';
 import { typedFailures } from './typed-failures.ts';
 import type { CallSteps } from './types.ts';
 
@@ -75,5 +76,5 @@ function withRef(decision: Omit<AdmitInput, 'callId'>, { requestRef }: CallInput
 async function loadRequest(payloads: PayloadStore, input: CallInput): Promise<CallRequest> {
   const bytes = input.requestRef === null ? null : await payloads.get(input.requestRef);
   if (!bytes) throw new HoldfastError('not_found', 'The stored request of this call is missing or expired.');
-  return JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
+  return parseStoredRequest(bytes);
 }

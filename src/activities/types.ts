@@ -21,7 +21,7 @@ export interface CallSteps {
   selectCredential(callId: string, candidate: Candidate): Promise<CredentialChoice>;
   /** Stops the call's attempt where it runs in this process; elsewhere the engine's own cancel reaches it, seconds later. */
   stopAttempt(callId: string): Promise<void>;
-  /** Ends the call in the ledger and hands the answer to whoever waits. The first settlement stands. */
+  /** Ends a call that has no answer in the ledger, and tells whoever waits. The first settlement stands. */
   settle(settlement: Settlement, input: CallInput): Promise<CallResult>;
 }
 

@@ -191,7 +191,8 @@ describe('an order', () => {
     expect(ended).toEqual(['call_1']);
     expect(sent[0]?.timeouts).toEqual({ ...ORDER.timeouts, totalMs: 9_000 });
     expect(steps).toEqual(['open', 'dispatch', 'answer']);
-    expect(opened[0]).toMatchObject({ credential: 'env:KEY@3', worstCaseNanoUsd: 5_000n, owner: 'host:1:2', order: 1 });
+    expect(opened[0]).toMatchObject({ credential: 'env:KEY@3', worstCaseNanoUsd: 5_000n, order: 1 });
+    expect(opened[0]?.owner).toMatch(/^host:1:2\/[0-9a-f-]{36}$/);
     expect(sent[0]?.encoded.headers['authorization']).toBe('Bearer The.Secret-Value');
     expect(answers[0]).toMatchObject({
       lease: LEASE,
@@ -385,6 +386,20 @@ describe('an attempt that was fenced while it ran', () => {
     expect(await run()).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' }, retryable: false });
     expect(published.map(({ type }) => type)).toEqual(['attempt-start']);
   });
+});
+
+it('a ledger whose word is lost while it opens the row is asked again by the same sender', async () => {
+  const scene = stage({});
+  const { ledger } = scene;
+  const open = ledger.openAttempt;
+  let lost = 1;
+  ledger.openAttempt = (input) => {
+    scene.opened.push(input);
+    return lost-- > 0 ? Promise.reject(new HoldfastError('engine_unavailable', 'connection lost')) : open(input);
+  };
+  expect(await scene.run()).toMatchObject({ status: 'answered', attempt: 1 });
+  expect(new Set(scene.opened.map(({ owner }) => owner)).size).toBe(1);
+  expect(scene.steps).toEqual(['open', 'dispatch', 'answer']);
 });
 
 it('a ledger that is busy for a moment does not lose an answer that was paid for', async () => {

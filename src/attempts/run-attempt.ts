@@ -2,16 +2,19 @@
  * One order of the call engine, carried out: the ledger row before the bytes, the bytes, the record after them. This is
  * where "never paid twice in silence" is kept, so each step says which crash it is safe against.
  */
+import { randomUUID } from 'node:crypto';
 import type { AttemptOrder, AttemptOutcome } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { parseNanoUsd } from '../core/money.ts';
 import type { AttemptLease, OpenAttemptResult } from '../core/ports/ledger.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
+import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { dispatchAttempt } from './dispatch-attempt.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, deadlinePassed, failedWith, outcomeUnknown } from './outcomes.ts';
 import { giveUpUnknown, recordFailure } from './record-attempt.ts';
+import { untilRecorded } from './until-recorded.ts';
 
 export type { AttemptDeps } from './attempt-deps.ts';
 
@@ -43,17 +46,21 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   const provider = deps.providerNamed(order.candidate.provider);
   const request = await loadRequest(deps, order);
   const credential = await resolveCredential(deps, order.credential);
+  // The same sender in every repeat: a commit whose answer was lost must not pass for another's attempt.
+  const owner = `${deps.owner}/${randomUUID()}`;
   const open = () =>
-    deps.ledger.openAttempt({
-      callId: order.callId,
-      order: order.order,
-      candidate: order.candidate,
-      credential: credential.label,
-      worstCaseNanoUsd:
-        order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
-      budgets: deps.budgetsOf(order.tenant, order.key),
-      owner: deps.owner,
-    });
+    untilRecorded(() =>
+      deps.ledger.openAttempt({
+        callId: order.callId,
+        order: order.order,
+        candidate: order.candidate,
+        credential: credential.label,
+        worstCaseNanoUsd:
+          order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
+        budgets: deps.budgetsOf(order.tenant, order.key),
+        owner,
+      }),
+    );
 
   let opened = await open();
   if (opened.status === 'interrupted') {
@@ -105,7 +112,7 @@ async function resolveCredential(deps: AttemptDeps, reference: string | null): P
 async function loadRequest(deps: AttemptDeps, order: AttemptOrder): Promise<CallRequest> {
   const bytes = await deps.payloads.get(order.requestRef);
   if (!bytes) throw new HoldfastError('not_found', 'The stored request of this call has expired.');
-  return JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
+  return parseStoredRequest(bytes);
 }
 
 function withoutDispatch(

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { RECORD_PATIENCE_MS } from '../core/call/limits.ts';
 import { HoldfastError } from '../core/errors.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
-/** Beyond this the ledger is not busy but gone; the engine's own retry takes over. */
-const GIVE_UP_AFTER_MS = 120_000;
 
 interface Clock {
   now(): number;
@@ -15,7 +14,7 @@ const realClock: Clock = { now: Date.now, wait: (ms) => delay(ms) };
 
 /** Repeats a write of the ledger while it says that it is unavailable. A cancel does not stop it: what was paid is booked. */
 export async function untilRecorded<T>(write: () => Promise<T>, clock: Clock = realClock): Promise<T> {
-  const deadline = clock.now() + GIVE_UP_AFTER_MS;
+  const deadline = clock.now() + RECORD_PATIENCE_MS; // Beyond it the ledger is not busy but gone: the engine's own retry takes over.
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     try {
       return await write();

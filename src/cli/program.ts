@@ -9,6 +9,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerKeys } from './commands/keys.ts';
 import { registerListings } from './commands/listings.ts';
+import { registerReplay } from './commands/replay.ts';
 import { registerSecrets } from './commands/secrets.ts';
 import { registerUp } from './commands/up.ts';
 import type { CliContext } from './context.ts';
@@ -28,6 +29,7 @@ export function createProgram(context: CliContext): Command {
     registerSecrets,
     registerAudit,
     registerBackup,
+    registerReplay,
     registerConfig,
     registerDoctor,
   ]) {

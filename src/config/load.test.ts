@@ -139,6 +139,25 @@ keys:
       'keys[0].tenant',
       /no tenant "t"/,
     ],
+    [
+      'a literal URL of the database',
+      `${PROVIDERS}\nstores: { ledger: postgres, postgresUrl: "postgres://u:p@h/db" }`,
+      'stores.postgresUrl',
+      /env:NAME or secret:NAME.*never the URL itself/,
+    ],
+    [
+      'PostgreSQL without a URL',
+      `${PROVIDERS}\nstores: { ledger: postgres }`,
+      'stores.postgresUrl',
+      /missing.*env:DATABASE_URL/,
+    ],
+    [
+      'a URL that the environment lacks',
+      `${PROVIDERS}\nstores: { ledger: postgres, postgresUrl: env:DATABASE_URL }`,
+      'stores.postgresUrl',
+      /no DATABASE_URL.*Set DATABASE_URL/,
+    ],
+    ['an unknown ledger', `${PROVIDERS}\nstores: { ledger: mysql }`, 'stores.ledger', /sqlite.*postgres/],
     ['no providers', 'models: {}', 'providers', /./],
     ['a list instead of a mapping', '- a', '(top)', /./],
     ['an empty file', '', 'providers', /./],
@@ -210,6 +229,24 @@ keys:
     ]);
     expect(settings.keys[0]).toMatchObject({ tenant: 'acme', models: null, roles: ['caller'], expiresAt: null });
     expect(settings.security).toEqual({ redact: [], blockSecrets: true });
+  });
+});
+
+describe('where the ledger is', () => {
+  const store = (stores: string, env = {}) => parse(`${PROVIDERS}\nstores: ${stores}`, { ...ENV, ...env }).ledgerStore;
+
+  it('is the home, unless the file says PostgreSQL; the settings hold the reference and never the URL', () => {
+    expect(parse(PROVIDERS).ledgerStore).toEqual({ kind: 'sqlite' });
+    const DATABASE_URL = 'postgres://u:p@h/db';
+    expect(store('{ ledger: postgres, postgresUrl: env:DATABASE_URL }', { DATABASE_URL })).toEqual({
+      kind: 'postgres',
+      urlReference: 'env:DATABASE_URL',
+    });
+    expect(store('{ ledger: postgres, postgresUrl: secret:db }')).toMatchObject({ urlReference: 'secret:db' });
+  });
+
+  it('is not asked for a URL that is not used', () => {
+    expect(store('{ ledger: sqlite, postgresUrl: env:DATABASE_URL }')).toEqual({ kind: 'sqlite' });
   });
 });
 

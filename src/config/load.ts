@@ -25,16 +25,26 @@ export interface LoadOptions {
  * @throws HoldfastError `invalid_request` with every problem, each with its path and fix.
  */
 export function loadSettings(options: LoadOptions): Settings {
-  const named = options.env['HOLDFAST_CONFIG'];
-  if (!named && !existsSync(DEFAULT_PATH)) {
-    return settingsFrom(builtInConfig(options), 'built-in', options);
-  }
-  const path = resolve(named ?? DEFAULT_PATH);
-  return parseSettings(readConfig(path), path, options);
+  const file = readConfigValue(options.env);
+  return file
+    ? settingsFrom(file.value, file.origin, options)
+    : settingsFrom(builtInConfig(options), 'built-in', options);
+}
+
+/** What stands in the file, unchecked; null without a file. @throws HoldfastError `invalid_request` when it is no YAML. */
+export function readConfigValue(env: LoadOptions['env']): { origin: string; value: unknown } | null {
+  const named = env['HOLDFAST_CONFIG'];
+  if (!named && !existsSync(DEFAULT_PATH)) return null;
+  const origin = resolve(named ?? DEFAULT_PATH);
+  return { origin, value: parseConfig(readConfig(origin), origin) };
 }
 
 /** Checks YAML text. `origin` names it in errors. */
 export function parseSettings(text: string, origin: string, options: LoadOptions): Settings {
+  return settingsFrom(parseConfig(text, origin), origin, options);
+}
+
+function parseConfig(text: string, origin: string): unknown {
   const document = parseDocument(text, { prettyErrors: true });
   if (document.errors.length > 0) {
     throw configError(
@@ -46,7 +56,7 @@ export function parseSettings(text: string, origin: string, options: LoadOptions
       })),
     );
   }
-  return settingsFrom(valueOf(document, origin), origin, options);
+  return valueOf(document, origin);
 }
 
 function valueOf(document: Document, origin: string): unknown {

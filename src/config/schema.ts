@@ -45,12 +45,12 @@ const baseUrl = z.url({ protocol: /^https?$/ }).refine(
   { error: 'it holds a user name or a password; remove them and write apiKey: env:NAME or secret:NAME' },
 );
 
+/** As `parseCredentialReference` reads it. */
+const REFERENCE = /^(env|secret):[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
+
 const provider = z.strictObject({
   kind: z.string(),
-  apiKey: z
-    .string()
-    .regex(/^(env|secret):[A-Za-z_][A-Za-z0-9_.-]{0,127}$/, 'write env:NAME or secret:NAME; never the key itself')
-    .optional(),
+  apiKey: z.string().regex(REFERENCE, 'write env:NAME or secret:NAME; never the key itself').optional(),
   baseUrl: baseUrl.optional(),
   allowPrivateAddress: z.boolean().default(false).describe('allow http and addresses of private networks'),
   headers: headers.default({}),
@@ -95,6 +95,15 @@ const key = z.strictObject({
 
 export const REDACTORS = ['email', 'phone', 'card', 'ssn', 'iban'] as const;
 
+export const storesSchema = z.strictObject({
+  ledger: z.enum(['sqlite', 'postgres']).default('sqlite'),
+  postgresUrl: z
+    .string()
+    .regex(REFERENCE, 'write env:NAME or secret:NAME; never the URL itself, it holds a password')
+    .optional(),
+  hot: z.literal('memory').default('memory'),
+});
+
 export const configSchema = z.strictObject({
   gateway: z
     .strictObject({
@@ -114,9 +123,7 @@ export const configSchema = z.strictObject({
     .record(name, z.strictObject({ budgets: z.array(budget).max(16).default([]), limits: limits.default({}) }))
     .default({}),
   keys: z.array(key).max(10_000).default([]),
-  stores: z
-    .strictObject({ ledger: z.literal('sqlite').default('sqlite'), hot: z.literal('memory').default('memory') })
-    .prefault({}),
+  stores: storesSchema.prefault({}),
   prices: z.strictObject({ overrides: z.string().optional() }).default({}),
   security: z
     .strictObject({ redact: z.array(z.enum(REDACTORS)).default([]), blockSecrets: z.boolean().default(true) })
@@ -131,6 +138,7 @@ export const configSchema = z.strictObject({
 });
 
 export type ConfigFile = z.output<typeof configSchema>;
+export type StoresFile = z.output<typeof storesSchema>;
 export type BudgetFile = z.output<typeof budget>;
 export type LimitsFile = z.output<typeof limits>;
 export type RouteFile = z.output<typeof route>;

@@ -51,6 +51,13 @@ export interface KeySettings {
   limits: LimitSettings;
 }
 
+/** Where the ledger is. */
+export type LedgerStore =
+  /** A file in the home. */
+  | { kind: 'sqlite' }
+  /** `urlReference` is `env:NAME` or `secret:NAME`. */
+  | { kind: 'postgres'; urlReference: string };
+
 export interface Settings {
   /** Where it came from: a path, or `built-in`. */
   origin: string;
@@ -70,6 +77,7 @@ export interface Settings {
   keys: readonly KeySettings[];
   security: { redact: readonly string[]; blockSecrets: boolean };
   retention: { idempotencyMs: number; payloadMs: number; callMs: number };
+  ledgerStore: LedgerStore;
   /** Path of price overrides, or null. */
   priceOverrides: string | null;
 }

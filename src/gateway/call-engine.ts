@@ -1,42 +1,89 @@
 /** The durable engine as the doors see it: start a call, cancel it, look whether it runs. */
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  ActivityNotFoundError,
+  AsyncCompletionClient,
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type Client,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
+import { createStartGate, LONGEST_TURN_MS } from './start-gate.ts';
 import { searchAttributeKeys } from '../temporal/search-attribute-keys.ts';
 
 export interface CallEngine {
   /** Starts `llmCall` under the call's id; one that runs already is fine. @throws HoldfastError `engine_unavailable`. */
   start(input: CallInput): Promise<void>;
   cancel(callId: string): Promise<void>;
+  /**
+   * Takes a call from lost workers: its tasks go to any worker, and its attempt, if another than `identity` has it, is
+   * reported as lost, so that it runs again at once. True when one had.
+   */
+  handOn(callId: string, identity: string): Promise<boolean>;
   /** `running`, `closed`, or `missing` where the engine never had it or forgot it. */
   stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
 }
 
+/** Status codes of gRPC: DEADLINE_EXCEEDED and UNAVAILABLE. */
+const NO_ANSWER: ReadonlySet<number> = new Set([4, 14]);
+/** `PENDING_ACTIVITY_STATE_STARTED` of Temporal's API. */
+const STARTED = 2;
+
 /** How long a caller waits for an engine that does not answer. */
 const START_DEADLINE_MS = 2_000;
 
+/** The longest that a live door needs to start a call it accepted: its turn, and the start. */
+export const LONGEST_START_MS = LONGEST_TURN_MS + START_DEADLINE_MS;
+
 export function createCallEngine(client: Client, options: { eager: boolean }): CallEngine {
+  const attempts = new AsyncCompletionClient({ connection: client.connection, namespace: client.options.namespace });
+  const gate = createStartGate({ meansAway });
+  // The deadline of a start begins with its turn, not with its wait for it.
+  const withDeadline = <T>(start: () => Promise<T>) => client.withDeadline(Date.now() + START_DEADLINE_MS, start);
+  async function takeFromLost(callId: string, identity: string): Promise<boolean> {
+    const { raw, status } = await client.workflow.getHandle(callId).describe();
+    if (status.name !== 'RUNNING') return false;
+    const lost = (raw.pendingActivities ?? []).filter(
+      ({ state, lastWorkerIdentity }) => Number(state) === STARTED && lastWorkerIdentity !== identity,
+    );
+    // Its next workflow task would wait 10 s for the worker that had it in its cache.
+    const { namespace } = client.options;
+    await client.workflowService.resetStickyTaskQueue({ namespace, execution: { workflowId: callId } });
+    for (const { activityId } of lost) {
+      if (!activityId) continue;
+      const failure = ApplicationFailure.retryable('The process of this attempt is gone.', 'WorkerLost');
+      await attempts.fail({ workflowId: callId, activityId }, failure);
+    }
+    return lost.length > 0;
+  }
+
   return {
     async start(input) {
       try {
-        await client.withDeadline(Date.now() + START_DEADLINE_MS, () =>
-          client.workflow.start('llmCall', {
-            workflowId: input.callId,
-            taskQueue: TASK_QUEUE,
-            args: [input],
-            requestEagerStart: options.eager,
-            workflowIdReusePolicy: 'REJECT_DUPLICATE',
-            typedSearchAttributes: [
-              { key: searchAttributeKeys.tenant, value: input.principal.tenant },
-              { key: searchAttributeKeys.model, value: input.model },
-              { key: searchAttributeKeys.kind, value: input.kind },
-            ],
-            staticSummary: `${input.kind} ${input.model} (${input.principal.tenant})`,
-          }),
+        await gate.pass(() =>
+          withDeadline(() =>
+            client.workflow.start('llmCall', {
+              workflowId: input.callId,
+              taskQueue: TASK_QUEUE,
+              args: [input],
+              requestEagerStart: options.eager,
+              workflowIdReusePolicy: 'REJECT_DUPLICATE',
+              typedSearchAttributes: [
+                { key: searchAttributeKeys.tenant, value: input.principal.tenant },
+                { key: searchAttributeKeys.model, value: input.model },
+                { key: searchAttributeKeys.kind, value: input.kind },
+              ],
+              staticSummary: `${input.kind} ${input.model} (${input.principal.tenant})`,
+            }),
+          ),
         );
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        if (HoldfastError.is(error)) throw error;
         throw new HoldfastError('engine_unavailable', `The durable engine cannot take calls now: ${reasonOf(error)}.`, {
           retryAfterMs: 1_000,
         });
@@ -51,6 +98,15 @@ export function createCallEngine(client: Client, options: { eager: boolean }): C
         throw new HoldfastError('engine_unavailable', `The cancel could not be delivered: ${reasonOf(error)}.`);
       }
     },
+    async handOn(callId, identity) {
+      try {
+        return await takeFromLost(callId, identity);
+      } catch (error) {
+        // It was never started, or has closed meanwhile: there is nothing to hand on.
+        if (error instanceof WorkflowNotFoundError || error instanceof ActivityNotFoundError) return false;
+        throw error;
+      }
+    },
     async stateOf(callId) {
       try {
         const { status } = await client.workflow.getHandle(callId).describe();
@@ -61,6 +117,12 @@ export function createCallEngine(client: Client, options: { eager: boolean }): C
       }
     },
   };
+}
+
+/** Whether no other start can do better now; a start that the engine refused says nothing of the others. */
+export function meansAway(error: unknown): boolean {
+  const cause = error instanceof ServiceError ? error.cause : error;
+  return isGrpcServiceError(cause) && NO_ANSWER.has(cause.code);
 }
 
 function reasonOf(error: unknown): string {

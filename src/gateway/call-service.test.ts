@@ -7,6 +7,7 @@ import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
 import { createRateLimiter } from '../governance/rate-limiter.ts';
 import { allowed, answerOf, openInput } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
+import { noOrphans } from './orphans.ts';
 import { createCallService, type StartCall } from './call-service.ts';
 
 async function stage(start: (input: CallInput) => Promise<void>) {
@@ -17,7 +18,13 @@ async function stage(start: (input: CallInput) => Promise<void>) {
     ledger,
     payloads,
     bus,
-    engine: { start, cancel: () => Promise.resolve(), stateOf: () => Promise.resolve('running') },
+    engine: {
+      start,
+      cancel: () => Promise.resolve(),
+      handOn: () => Promise.resolve(false),
+      stateOf: () => Promise.resolve('running'),
+    },
+    orphans: noOrphans,
     endWatch: { add: () => () => undefined, stop: () => undefined },
     limiter: createRateLimiter(),
     scopesOf: () => [

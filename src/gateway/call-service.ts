@@ -14,7 +14,9 @@ import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
 import type { Caller } from '../governance/authenticate.ts';
 import type { RateLimiter, LimitedScope } from '../governance/rate-limiter.ts';
 import type { CallEngine } from './call-engine.ts';
+import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { EndWatch } from './end-watch.ts';
+import type { Orphans } from './orphans.ts';
 
 export interface CallServiceDeps {
   ledger: Ledger;
@@ -22,6 +24,7 @@ export interface CallServiceDeps {
   bus: StreamBus;
   engine: CallEngine;
   endWatch: EndWatch;
+  orphans: Orphans;
   limiter: RateLimiter;
   scopesOf(caller: Caller): readonly LimitedScope[];
   /** Blocks, redacts, bounds the output. @throws HoldfastError `content_blocked`. */
@@ -47,6 +50,12 @@ export interface StartCall {
   headers: IncomingHttpHeaders;
   idempotencyKey: string | null;
   tags: Record<string, string>;
+  /** The caller takes an `attempt-rollback` in its stream: text that it got does not bar another attempt. */
+  takesRollbacks?: boolean;
+  /** An SDK sends this request once more: without a key it may take over the call that its earlier try made. */
+  isSdkRetry?: boolean;
+  /** The id of the call whose stream is taken up again: nothing is started where the key stands for no call, or another. */
+  resumes?: string | null;
 }
 
 export interface StartedCall {
@@ -83,6 +92,16 @@ function refuseUnservable(admission: Admission): void {
   if (!admission.allowed && UNSERVABLE.has(admission.error.code)) throw HoldfastError.from(admission.error);
 }
 
+function nothingToResume(hasKey: boolean): HoldfastError {
+  return new HoldfastError(
+    'invalid_request',
+    hasKey
+      ? 'The Last-Event-ID is of another call than the one that this Idempotency-Key stands for.'
+      : 'A stream is resumed with the Idempotency-Key of its request, or at /api/v1/calls/{id}/stream.',
+    { param: 'Last-Event-ID' },
+  );
+}
+
 function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: CallRequest): IdempotencyClaim {
   return { key, bodyHash: deps.hashBody(tenant, body), ttlMs: deps.idempotencyTtlMs };
 }
@@ -90,7 +109,9 @@ function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: C
 export function createCallService(deps: CallServiceDeps): CallService {
   const releases = new Map<string, () => void>();
 
-  async function start({ caller, kind, door, body, headers, idempotencyKey, tags }: StartCall): Promise<StartedCall> {
+  async function start(given: StartCall): Promise<StartedCall> {
+    const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
+    const mayTakeOver = idempotencyKey === null && given.isSdkRetry === true;
     const parsed = door.parseRequest(body, headers);
     const request = deps.prepare(parsed);
     const preparedTags = deps.prepareTags(tags);
@@ -98,13 +119,22 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const claim = idempotencyKey === null ? null : claimOf(deps, tenant, idempotencyKey, parsed);
     // A key that stands for a call takes no place of a new one: no limit, no decision.
     const known = claim && (await deps.ledger.lookUpKey(tenant, claim));
+    if (resumes !== null && known?.callId !== resumes) throw nothingToResume(claim !== null);
     if (known) return join(known, request);
+    const orphan = mayTakeOver ? await takeOrphan(caller, request) : null;
+    if (orphan !== null) return join({ status: 'attached', callId: orphan }, request);
     const { request: canonical } = door.toCanonical(request);
     const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
     let started: StartedCall | null = null;
     try {
       const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
-      const call = { kind, model, principal: { tenant, key, models }, tags: preparedTags };
+      const call = {
+        kind,
+        model,
+        principal: { tenant, key, models },
+        tags: preparedTags,
+        ...(takesRollbacks && { takesRollbacks }),
+      };
       const decision = await deps.decide(call, canonical);
       refuseUnservable(decision.admission);
       const accepted = await deps.ledger.accept({
@@ -123,6 +153,16 @@ export function createCallService(deps: CallServiceDeps): CallService {
       return started;
     } finally {
       if (!started) release();
+    }
+  }
+
+  /** A call that has failed or was cancelled meanwhile is nobody's wish. */
+  async function takeOrphan(caller: Caller, request: CallRequest): Promise<string | null> {
+    for (;;) {
+      const callId = deps.orphans.take(caller, request);
+      if (callId === null) return null;
+      const call = await deps.ledger.getCall(callId);
+      if (call && (call.state !== 'ended' || call.outcome === 'succeeded')) return callId;
     }
   }
 
@@ -169,6 +209,12 @@ export function createCallService(deps: CallServiceDeps): CallService {
     };
   }
 
+  /** Under the concurrency limit. */
+  function freePlace(callId: string): void {
+    releases.get(callId)?.();
+    releases.delete(callId);
+  }
+
   function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
     const controller = new AbortController();
     signal.addEventListener('abort', () => controller.abort(), { once: true });
@@ -194,8 +240,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
         }
       }
       for await (const batch of messages) {
+        const hasEnded = batch.some(({ type }) => type === 'call-end');
+        // It may have ended in another process, which cannot give its place back.
+        if (hasEnded) freePlace(callId);
         yield batch;
-        if (batch.some(({ type }) => type === 'call-end')) return;
+        if (hasEnded) return;
       }
     } finally {
       unwatch();
@@ -219,7 +268,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
     },
     async requestOf(call) {
       const bytes = call.requestRef === null ? null : await deps.payloads.get(call.requestRef);
-      return bytes && (JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest);
+      return bytes && parseStoredRequest(bytes);
     },
     async cancel(callId) {
       const call = await deps.ledger.getCall(callId);
@@ -229,9 +278,6 @@ export function createCallService(deps: CallServiceDeps): CallService {
       deps.bus.requestCancel(callId);
       await deps.engine.cancel(callId);
     },
-    onCallEnd(call) {
-      releases.get(call.id)?.();
-      releases.delete(call.id);
-    },
+    onCallEnd: (call) => freePlace(call.id),
   };
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import pino from 'pino';
 import type { NativeConnection } from '@temporalio/worker';
+import { HoldfastError } from '../core/errors.ts';
 import type { ProviderSettings, Settings } from '../core/settings.ts';
 import { startSimulator, type Simulator } from '../simulator/simulator.ts';
 import { connectNative, resolveTemporalTarget } from '../temporal/connection.ts';
@@ -85,6 +86,8 @@ async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise
     connection: engine.connection,
     namespace: engine.namespace,
     logger,
+    // One node to a home, held by its lock, and the server is the home's own.
+    isAlone: engine.server !== null,
     ...(sweepEveryMs !== undefined && { sweepEveryMs }),
   });
   undo.push(() => node.drain());
@@ -112,10 +115,16 @@ interface Engine {
 }
 
 async function connect(
-  { home, env, temporalPort, uiPort, onProgress, signal }: EmbeddedOptions,
+  { home, env, settings, temporalPort, uiPort, onProgress, signal }: EmbeddedOptions,
   undo: Undo[],
 ): Promise<Engine> {
   const target = resolveTemporalTarget(env);
+  if (target.kind !== 'external' && settings.ledgerStore.kind === 'postgres') {
+    throw new HoldfastError(
+      'invalid_request',
+      "A ledger in PostgreSQL needs a Temporal cluster that all its nodes share: to a home's own server the calls of other nodes would look lost. Set TEMPORAL_ADDRESS, or stores.ledger: sqlite.",
+    );
+  }
   if (target.kind === 'external') {
     const connection = await connectNative(target.connectionOptions);
     undo.push(() => connection.close());

@@ -14,17 +14,19 @@ import { createAdministration } from './administration.ts';
 import { createCallEngine } from './call-engine.ts';
 import { createCallService } from './call-service.ts';
 import { createEndWatch } from './end-watch.ts';
+import { noOrphans } from './orphans.ts';
 import { createGateway } from './server.ts';
+import { takeOver } from './take-over.ts';
 import { createAuthenticator } from '../governance/authenticate.ts';
 import { createRateLimiter, type LimitedScope } from '../governance/rate-limiter.ts';
 import { estimateRequestTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
-import { sweep, type SweepDeps } from '../ledger/sweep.ts';
+import { openLedger } from '../ledger/open-ledger.ts';
+import type { SweepDeps } from '../ledger/sweep.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { deriveKey } from '../stores/crypto/derive-key.ts';
 import { loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
-import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { startOutboxRelay } from '../telemetry/outbox-relay.ts';
 import { createDomain } from '../workers/domain.ts';
@@ -39,6 +41,8 @@ export interface NodeOptions {
   logger: Logger;
   /** Time between maintenance sweeps. Default 30 s. */
   sweepEveryMs?: number;
+  /** No other node works on this engine: whatever it takes for running elsewhere is lost. Default false. */
+  isAlone?: boolean;
 }
 
 export interface HoldfastNode {
@@ -66,8 +70,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     );
   }
   const masterKey = loadMasterKey({ home, env });
-  const { ledger, payloads } = openSqliteLedger({ path: join(home, 'ledger.db'), masterKey });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
+  const { ledger, payloads } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const domain = createDomain({
     settings,
@@ -87,9 +91,21 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   });
   const relay = startOutboxRelay({
     ledger,
-    emit: ({ type, body }) => logger[type === 'budget-alert' ? 'warn' : 'info'](body, type),
+    emit: ({ type, body }) => logger[type === 'call-end' ? 'info' : 'warn'](body, type),
     onError,
   });
+  const orphans = options.isAlone
+    ? await takeOver({
+        ledger,
+        payloads,
+        engine,
+        identity: domain.owner,
+        hashBody: domain.hashBody,
+        callRetentionMs: settings.retention.callMs,
+        onSettled: (call) => metrics.callEnded(call),
+        onError,
+      })
+    : noOrphans;
   const endWatch = createEndWatch(ledger, domain.bus, onError);
   const calls = createCallService({
     ledger,
@@ -97,6 +113,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     bus: domain.bus,
     engine,
     endWatch,
+    orphans,
     limiter: createRateLimiter(),
     scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
     prepare: domain.prepare,
@@ -175,8 +192,6 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     await closeStores();
   }
   try {
-    // Calls that were accepted but not started when the last process died go on at once, not at the next sweep.
-    await sweep({ ...sweepDeps, graceMs: 0 });
     await startMaintenance(client, options.sweepEveryMs ?? DEFAULT_SWEEP_MS);
   } catch (error) {
     await drain();

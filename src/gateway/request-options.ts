@@ -6,12 +6,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { HoldfastError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
+import { parseStreamPosition, type StreamPosition } from './stream-position.ts';
 
 export interface RequestOptions {
   /** The presented key, from `Authorization: Bearer` or `x-api-key`. */
   key: string | null;
   idempotencyKey: string | null;
   tags: Record<string, string>;
+  /** `x-stainless-retry-count` of the official SDKs is above 0: an earlier try of this request did not bring its answer. */
+  isSdkRetry: boolean;
+  /** `x-holdfast-stream: rollback`: the client understands `attempt-rollback` events. */
+  takesRollbacks: boolean;
+  /** `Last-Event-ID`: where the client stands in the stream that it takes up again. */
+  resumeFrom: StreamPosition | null;
 }
 
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
@@ -25,15 +32,6 @@ export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions
   if (mode !== null && mode !== 'auto') {
     throw invalid('x-holdfast-mode', `The mode "${mode.slice(0, 40)}" is not supported; the only mode is auto.`);
   }
-  if (single(headers, 'x-holdfast-stream') !== null) {
-    throw invalid('x-holdfast-stream', 'Streams with rollback are not supported.');
-  }
-  if (single(headers, 'last-event-id') !== null) {
-    throw invalid(
-      'Last-Event-ID',
-      'Streams cannot be resumed; repeat the request with its Idempotency-Key to get all of it.',
-    );
-  }
   const cache = single(headers, 'x-holdfast-cache');
   if (cache !== null && !CACHE.test(cache)) {
     throw invalid('x-holdfast-cache', 'x-holdfast-cache must be off or a whole number of seconds.');
@@ -42,7 +40,25 @@ export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions
   if (idempotencyKey !== null && !PRINTABLE.test(idempotencyKey)) {
     throw invalid('Idempotency-Key', 'The Idempotency-Key must be 1 to 255 printable ASCII characters.');
   }
-  return { key: presentedKey(headers), idempotencyKey, tags: readTags(single(headers, 'x-holdfast-tags')) };
+  return {
+    key: presentedKey(headers),
+    idempotencyKey,
+    tags: readTags(single(headers, 'x-holdfast-tags')),
+    isSdkRetry: /^[1-9]\d{0,3}$/.test(single(headers, 'x-stainless-retry-count') ?? ''),
+    ...readStreamOptions(headers),
+  };
+}
+
+export function readStreamOptions(headers: IncomingHttpHeaders): Pick<RequestOptions, 'takesRollbacks' | 'resumeFrom'> {
+  const stream = single(headers, 'x-holdfast-stream');
+  if (stream !== null && stream !== 'rollback') {
+    throw invalid('x-holdfast-stream', 'The only value of x-holdfast-stream is rollback.');
+  }
+  const lastEventId = single(headers, 'last-event-id');
+  return {
+    takesRollbacks: stream === 'rollback',
+    resumeFrom: lastEventId === null ? null : parseStreamPosition(lastEventId),
+  };
 }
 
 export function presentedKey(headers: IncomingHttpHeaders): string | null {

@@ -17,7 +17,8 @@ import {
 import { isLoopbackHost } from '../config/private-host.ts';
 import { errorTable, HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { sendError, createLlmHandler, type LlmRouteDeps } from './routes/llm-route.ts';
+import { createLlmHandler, type LlmRouteDeps } from './routes/llm-route.ts';
+import { sendError } from './send-error.ts';
 import type { ErrorShape } from './error-reply.ts';
 import { presentedKey } from './request-options.ts';
 import { adminRoutes, type AdminRouteDeps } from './routes/admin.ts';

@@ -20,7 +20,7 @@ export interface AdmissionDeps {
 }
 
 export interface AdmissionRequest {
-  input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>;
+  input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags' | 'takesRollbacks'>;
   canonical: JsonObject;
   budgets: readonly BudgetSettings[];
 }
@@ -80,6 +80,7 @@ function planRoute(
     retries: route.retries,
     timeouts: route.timeouts,
     onUnknown: route.onUnknown,
+    ...(input.takesRollbacks && { restartsStreams: true }),
   };
 }
 

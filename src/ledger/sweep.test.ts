@@ -86,9 +86,9 @@ describe('a call whose start was lost', () => {
   it('is started with the input that was accepted, once its door has had its time', async () => {
     const { call, sweep, started, clock, states } = await stage();
     const callId = await call('lost', 'accepted', 'missing');
-    clock.now = START + 9_000;
+    clock.now = START + 29_000;
     expect(await sweep()).toEqual(NOTHING);
-    clock.now = START + 11_000;
+    clock.now = START + 31_000;
     expect(await sweep()).toEqual({ ...NOTHING, started: 1 });
     expect(started).toMatchObject([
       { callId, kind: 'chat', model: 'smart', principal: { tenant: 'acme', key: 'app', models: null } },

@@ -17,7 +17,7 @@ export interface SweepDeps {
   /** Told of a call that could not be put right now; the next sweep tries again. */
   onError(error: unknown): void;
   callRetentionMs: number;
-  /** A door that is alive starts its call within this; only older ones are looked at. Default 10 s. */
+  /** A door that is alive starts its call within this; only older ones are looked at. Default 30 s. */
   graceMs?: number;
 }
 
@@ -28,7 +28,7 @@ export interface SweepReport {
   pruned: number;
 }
 
-const GRACE_MS = 10_000;
+export const SWEEP_GRACE_MS = 30_000;
 /** Beyond this no SDK waits any more: a call that never started is ended instead of started. */
 const START_WITHIN_MS = 10 * 60_000;
 /** An unknown attempt keeps its hold this long for someone to find out what became of it. */
@@ -38,7 +38,7 @@ const BATCH = 500;
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const now = deps.now();
   const report: SweepReport = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
-  const before = now - (deps.graceMs ?? GRACE_MS);
+  const before = now - (deps.graceMs ?? SWEEP_GRACE_MS);
   // Calls that stay open are passed over on the next page, so that many long ones never hide a lost one.
   for (let skip = 0, page = await deps.ledger.openCalls(before, BATCH); page.length > 0;) {
     for (const call of page) {
@@ -69,6 +69,8 @@ async function putRight(deps: SweepDeps, call: OpenCall, now: number, report: Sw
     report.started += 1;
     return false;
   }
+  // It may have come to its end by itself since it was listed.
+  if ((await deps.ledger.getCall(call.input.callId))?.state === 'ended') return false;
   deps.onSettled(neverStarted ? await settleUnwanted(deps.ledger, call) : await settleLost(deps.ledger, call));
   report.settled += 1;
   return true;

@@ -9,7 +9,7 @@ export interface Behaviour {
   pace: number;
   /** Fails with this status instead of answering; 0 answers. */
   status: number;
-  /** How many requests of the same content fail so before one is answered. */
+  /** How many requests of the same content fail, or are cut, before one is answered. */
   times: number;
   /** `retry-after-ms` of failures; 0 sends none. */
   retryAfter: number;

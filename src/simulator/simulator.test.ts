@@ -141,6 +141,12 @@ describe('time', () => {
     await until('it is seen as gone', () => seen()?.status === -1);
   });
 
+  it('times ends the cuts too', async () => {
+    const first = await chat('sim-small+cut=3+times=1', { stream: true });
+    await expect(first.text()).rejects.toThrow();
+    expect(await (await chat('sim-small+cut=3+times=1', { stream: true })).text()).toContain('[DONE]');
+  });
+
   it('cut closes the socket after that many events', async () => {
     const response = await chat('sim-small+cut=3', { stream: true });
     expect(response.status).toBe(200);

@@ -48,9 +48,9 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
   const failures = new Map<string, number>();
   let count = 0;
 
-  /** True while requests of this content have to fail. */
+  /** True while requests of this content have to fail or be cut. */
   function mustFail(behaviour: Behaviour, model: string, answerId: string): boolean {
-    if (behaviour.status === 0) return false;
+    if (behaviour.status === 0 && behaviour.cut === 0) return false;
     const id = `${model} ${answerId}`;
     const failed = failures.get(id) ?? 0;
     if (failed >= behaviour.times) return false;
@@ -90,7 +90,8 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     const said = compose(body, behaviour);
     if (behaviour.delay > 0) await pause(behaviour.delay, response);
     if (response.destroyed) return;
-    if (mustFail(behaviour, model, said.id)) {
+    if (!mustFail(behaviour, model, said.id)) behaviour = { ...behaviour, status: 0, cut: 0 };
+    if (behaviour.status !== 0) {
       entry.status = behaviour.status;
       const headers: Record<string, string> =
         behaviour.retryAfter > 0 ? { 'retry-after-ms': String(behaviour.retryAfter) } : {};

@@ -45,6 +45,7 @@ export type Domain = ReturnType<typeof createDomain>;
 export function createDomain(options: DomainOptions) {
   const { settings, ledger, payloads } = options;
   const bus = createMemoryStreamBus();
+  const owner = `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}`;
   const dispatcher: Dispatcher = createDispatcher();
   const prices = createPriceBook(
     settings.priceOverrides ? { overrides: loadPriceOverrides(settings.priceOverrides) } : {},
@@ -79,7 +80,7 @@ export function createDomain(options: DomainOptions) {
     resolveCredential: createCredentialResolver({ secrets: options.secrets, env: options.env }),
     budgetsOf,
     charge: (provider, model, request, answer) => chargeAttempt(prices, provider, model, request, answer),
-    owner: `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}`,
+    owner,
     payloadTtlMs: settings.retention.payloadMs,
     now: Date.now,
     onCallEnd: options.onCallEnd,
@@ -106,6 +107,8 @@ export function createDomain(options: DomainOptions) {
     bus,
     dispatcher,
     attempts,
+    /** Names this process life, in attempt rows and to the engine. */
+    owner,
     budgetsOf,
     /** A request as it may be stored and sent: secrets refused, personal data masked, output bounded. */
     prepare: (request: CallRequest): CallRequest => boundOutput(settings, inspect(request)),

@@ -43,6 +43,7 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
     connection,
     namespace,
     taskQueue: TASK_QUEUE,
+    identity: domain.owner,
     workflowBundle: await workflowBundle(),
     activities: {
       ...createCallSteps({
@@ -64,12 +65,15 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
     maxConcurrentLocalActivityExecutions: options.maxConcurrentCalls ?? DEFAULT_CONCURRENCY,
     maxConcurrentWorkflowTaskExecutions: 200,
     maxHeartbeatThrottleInterval: '4 seconds',
+    // A killed node's sticky queue would keep each of its calls for 10 s more, after the heartbeat timeout's 10 s.
+    stickyQueueScheduleToStartTimeout: '2 seconds',
     shutdownGraceTime,
   });
   const maintenance = await Worker.create({
     connection,
     namespace,
     taskQueue: MAINTENANCE_TASK_QUEUE,
+    identity: domain.owner,
     workflowBundle: await workflowBundle(),
     activities: createMaintenanceActivities({ ...options.sweep, onSweep: options.onSweep }),
     maxCachedWorkflows: 10,

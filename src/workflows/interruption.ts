@@ -34,26 +34,33 @@ function isAnswer(result: unknown): boolean {
 }
 
 function stepError(error: unknown): unknown {
+  // A local activity fails as what it threw, a regular one with that as its cause.
+  if (error instanceof ApplicationFailure) return catalogueError(error) ?? stepFailed('');
   if (!(error instanceof ActivityFailure)) return error;
   const { cause } = error;
-  if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
-    return HoldfastError.from({
-      ...(cause.details?.[0] as ErrorRecord | undefined),
-      code: cause.type,
-      message: cause.message,
-      source: sourceOf(cause),
-    });
-  }
+  // No time for another try: the engine then reports either what ended the last one or the whole.
+  const isOver = cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_CLOSE';
+  if (isOver || error.retryState === 'TIMEOUT') return new CallInterruptedError('deadline');
   if (cause instanceof TimeoutFailure) {
-    // No time for another try: the engine then reports either what ended the last one or the whole.
-    const isOver = cause.timeoutType === 'SCHEDULE_TO_CLOSE' || error.retryState === 'TIMEOUT';
-    if (isOver) return new CallInterruptedError('deadline');
     return new HoldfastError('outcome_unknown', 'The worker of the last attempt was lost, again and again.');
   }
-  return new HoldfastError(
-    'engine_unavailable',
-    `The step ${error.activityType} failed; the log of its worker says why.`,
-  );
+  const known = cause instanceof ApplicationFailure ? catalogueError(cause) : null;
+  return known ?? stepFailed(` ${error.activityType}`);
+}
+
+/** Null for a failure that is not in the error catalogue: a defect, whose text stays out of the call's error. */
+function catalogueError(failure: ApplicationFailure): HoldfastError | null {
+  if (!isErrorCode(failure.type)) return null;
+  return HoldfastError.from({
+    ...(failure.details?.[0] as ErrorRecord | undefined),
+    code: failure.type,
+    message: failure.message,
+    source: sourceOf(failure),
+  });
+}
+
+function stepFailed(name: string): HoldfastError {
+  return new HoldfastError('engine_unavailable', `The step${name} failed; the log of its worker says why.`);
 }
 
 function sourceOf(cause: ApplicationFailure): ErrorRecord['source'] {

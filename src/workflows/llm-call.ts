@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { CallSteps, ProviderActivities } from '../activities/types.ts';
 import type { CallPorts } from '../core/call/ports.ts';
+import { REPORT_GRACE_MS } from '../core/call/limits.ts';
 import { runCall } from '../core/call/run-call.ts';
 import type { CallInput, CallResult } from '../core/call/types.ts';
 import { interruptible, interruptiblePaying, settled } from './interruption.ts';
@@ -19,8 +20,6 @@ import { endAttributes } from './search-attributes.ts';
 const HEARTBEAT_TIMEOUT_MS = 10_000;
 /** A guard against an activity that crashes its worker each time; provider failures are counted by the ledger. */
 const MAX_CRASHES = 10;
-/** Time beyond the call's own deadline for an attempt to report how it was stopped. */
-const REPORT_GRACE_MS = 60_000;
 
 const steps = proxyLocalActivities<CallSteps>({
   startToCloseTimeout: '30 seconds',

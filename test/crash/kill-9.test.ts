@@ -1,7 +1,10 @@
 /** G1 and G2 under `kill -9`: what was accepted is answered, and a second dispatch is never silent. */
+import { Client, Connection } from '@temporalio/client';
+import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CallView } from '../../src/core/ports/ledger.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
+import { runCliHere } from '../support/run-cli-here.ts';
 import { until } from '../support/test-node.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../support/up-process.ts';
 
@@ -77,8 +80,23 @@ it('answers every call that was in flight when the process was killed, and shows
     expect(call).toMatchObject({ state: 'ended', outcome: 'succeeded' });
     expect(call.attempts.map(({ state }) => state)).toEqual(['unknown', 'settled']);
   }
+  // The node that came back told the engine of its predecessor's attempts: no one waited for missed heartbeats.
+  const connection = await Connection.connect({ address: home.temporalAddress });
+  const client = new Client({ connection });
+  for (const { id } of calls) {
+    const { events } = await client.workflow.getHandle(id).fetchHistory();
+    const failures = (events ?? []).map(({ activityTaskStartedEventAttributes: started }) => started?.lastFailure);
+    expect(failures.map((failure) => failure?.applicationFailureInfo?.type).filter(Boolean)).toEqual(['WorkerLost']);
+  }
+  await connection.close();
+
   // The ledger's dispatches and the provider's hits are the same number: nothing was paid in silence.
   for (const name of names) expect(hitsOf(name)).toBe(2);
+
+  const listed = await runCliHere(['calls', 'list'], { env: { HOLDFAST_HOME: home.home } });
+  const [headings = '', ...lines] = listed.out.trim().split('\n');
+  const column = headings.split(/ {2,}/).indexOf('UNKNOWN');
+  expect(lines.map((line) => line.split(/ {2,}/)[column])).toEqual(names.map(() => '1'));
 
   // The holds of the unknown attempts stand, those of the settled ones became charges.
   const { budgets } = await getJson<{ budgets: { heldNanoUsd: string; spentNanoUsd: string }[] }>('/api/v1/budgets');
@@ -97,6 +115,23 @@ it('with onUnknown: fail, a lost attempt ends the call instead of paying again',
   expect(response.status).toBe(502);
   expect(await response.json()).toMatchObject({ error: { code: 'outcome_unknown' } });
   expect(hitsOf('careful-1')).toBe(1);
+});
+
+it('G3 an SDK that repeats a keyless request after the crash is given the call of its first try', async () => {
+  const openai = new OpenAI({ apiKey: 'none', baseURL: `${home.url}/v1`, maxRetries: 10 });
+  const pending = openai.chat.completions.create({
+    model: 'slow',
+    max_tokens: 100,
+    messages: [{ role: 'user', content: 'no key' }],
+  });
+  await until('the request has reached the provider', () => hitsOf('no key') === 1);
+  await up.kill();
+  up = await home.start();
+  expect((await pending).choices[0]?.message.content).toContain('[simulated]');
+  const { calls } = await getJson<{ calls: CallView[] }>('/api/v1/calls?limit=1');
+  // One call, and the lost attempt is seen: without the repeat's call there would be two, and three hits.
+  expect(calls[0]?.attempts.map(({ state }) => state)).toEqual(['unknown', 'settled']);
+  expect(hitsOf('no key')).toBe(2);
 });
 
 it('lets calls in flight end before it stops on SIGTERM', async () => {

@@ -16,6 +16,8 @@ const READY_WITHIN_MS = 60_000;
 export interface UpHome {
   home: string;
   url: string;
+  /** Of its Temporal server. */
+  temporalAddress: string;
   /** Starts `up` and waits until it says ready. */
   start(): Promise<UpProcess>;
   /** Stops the Temporal server that a killed process left, and removes everything. */
@@ -40,6 +42,7 @@ export async function createUpHome(config: string, env: Record<string, string> =
   return {
     home,
     url: `http://127.0.0.1:${port}`,
+    temporalAddress: `127.0.0.1:${temporalPort}`,
     async start() {
       const args = [
         MAIN,

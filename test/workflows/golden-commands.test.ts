@@ -18,9 +18,9 @@ const TIMEOUTS = { connectMs: 10_000, firstTokenMs: 60_000, idleMs: 60_000, tota
 const PROVIDER_ACTIVITY = {
   activity: 'executeProvider',
   taskQueue: 'holdfast',
-  scheduleToCloseTimeout: '<rest of 660s>',
-  scheduleToStartTimeout: '<rest of 660s>',
-  startToCloseTimeout: '<rest of 660s>',
+  scheduleToCloseTimeout: '<rest of 750s>',
+  scheduleToStartTimeout: '<rest of 750s>',
+  startToCloseTimeout: '<rest of 750s>',
   heartbeatTimeout: '10s',
   retryPolicy: { initialInterval: '0.200s', backoffCoefficient: 2, maximumInterval: '10s', maximumAttempts: 10 },
 };
@@ -228,7 +228,7 @@ function normalised(commands: unknown, callId: string): unknown {
     .replaceAll(/"p_[\w-]{43}"/g, '"<ref>"')
     .replaceAll(/"dec_[\w-]{36}"/g, '"<decision>"')
     .replaceAll(/"deadlineAt":\d+/g, '"deadlineAt":"<start + 600s>"')
-    .replaceAll(/"6(?:60|5\d\.\d+)s"/g, '"<rest of 660s>"')
+    .replaceAll(/"7(?:50|4\d\.\d+)s"/g, '"<rest of 750s>"')
     .replaceAll(/again in \d+ ms","after":"[\d.]+s"/g, 'again in <wait> ms","after":"<wait>"');
   return JSON.parse(text) as unknown;
 }

@@ -54,6 +54,48 @@ const expected: Record<string, { outcome: string; code?: string; attempts: [stri
   rejected: { outcome: 'failed', code: 'provider_rejected', attempts: [['sim', 'failed']], hits: 1 },
   'denied-by-policy': { outcome: 'denied', code: 'permission_denied', attempts: [], hits: 0 },
   'denied-by-budget': { outcome: 'denied', code: 'budget_exceeded', attempts: [], hits: 0 },
+  'denied-inline': { outcome: 'denied', code: 'budget_exceeded', attempts: [], hits: 0 },
+  'inline-unknown-model': { outcome: 'denied', code: 'not_found', attempts: [], hits: 0 },
+  'inline-blocked': { outcome: 'failed', code: 'content_blocked', attempts: [], hits: 0 },
+  'inline-malformed': { outcome: 'failed', code: 'invalid_request', attempts: [], hits: 0 },
+  'refused-between-attempts': {
+    outcome: 'failed',
+    code: 'budget_exceeded',
+    attempts: [
+      ['sim', 'unknown'],
+      ['sim', 'failed'],
+    ],
+    hits: 1,
+  },
+  'rate-limited-everywhere': {
+    outcome: 'failed',
+    code: 'provider_rate_limited',
+    attempts: [
+      ['sim', 'failed'],
+      ['sim', 'failed'],
+    ],
+    hits: 2,
+  },
+  'no-quota': { outcome: 'failed', code: 'provider_quota', attempts: [['sim', 'failed']], hits: 1 },
+  'credential-refused': { outcome: 'failed', code: 'provider_auth', attempts: [['sim', 'failed']], hits: 1 },
+  'unknown-then-retried': {
+    outcome: 'failed',
+    code: 'provider_timeout',
+    attempts: [
+      ['sim', 'unknown'],
+      ['sim', 'unknown'],
+    ],
+    hits: 2,
+  },
+  'stream-restarted': {
+    outcome: 'succeeded',
+    attempts: [
+      ['sim', 'failed'],
+      ['sim', 'settled'],
+    ],
+    hits: 2,
+  },
+  'cancelled-waiting': { outcome: 'cancelled', code: 'cancelled', attempts: [['sim', 'failed']], hits: 1 },
   deadline: { outcome: 'timed_out', code: 'provider_timeout', attempts: [['sim', 'unknown']], hits: 1 },
   'provider-hangs': {
     outcome: 'succeeded',
@@ -170,7 +212,9 @@ describe('an engine that is away while an attempt runs', () => {
     expect(test.simulator.count).toBe(before + 1);
     const call = await viewOf(response.headers.get('x-holdfast-call-id')!);
     expect(call.attempts.map(({ state }) => state)).toEqual(['settled']);
-    const { events } = await test.client.workflow.getHandle(call.id).fetchHistory();
+    const handle = test.client.workflow.getHandle(call.id);
+    await handle.result();
+    const { events } = await handle.fetchHistory();
     const { EVENT_TYPE_ACTIVITY_TASK_STARTED } = temporal.api.enums.v1.EventType;
     const started = events?.find(({ eventType }) => eventType === EVENT_TYPE_ACTIVITY_TASK_STARTED);
     expect(started?.activityTaskStartedEventAttributes?.attempt).toBeGreaterThan(1);

@@ -3,13 +3,19 @@
  * corpus is recorded from the same runs.
  */
 import type { WorkflowHandle } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { CallInput } from '../../src/core/call/types.ts';
 import { TASK_QUEUE } from '../../src/core/names.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
-export const KEYS = { app: `hk_${'a'.repeat(43)}`, narrow: `hk_${'n'.repeat(43)}`, poor: `hk_${'p'.repeat(43)}` };
+export const KEYS = {
+  app: `hk_${'a'.repeat(43)}`,
+  narrow: `hk_${'n'.repeat(43)}`,
+  poor: `hk_${'p'.repeat(43)}`,
+  tight: `hk_${'t'.repeat(43)}`,
+};
 
 const CONFIG = `
 providers:${SIM_PROVIDER}
@@ -26,12 +32,21 @@ models:
   strict: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { firstTokenMs: 300 }, onUnknown: fail }
   slow: { targets: [{ provider: sim, model: sim-small+delay=30000 }] }
   cut: { targets: [{ provider: sim, model: sim-paced+cut=5 }] }
+  recut: { targets: [{ provider: sim, model: sim-paced+cut=5+times=1 }], retries: { initialBackoffMs: 10 } }
+  waiting: { targets: [{ provider: sim, model: sim-small+status=429+times=1+retryAfter=20000 }] }
+  unsure: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { firstTokenMs: 300 }, retries: { maxAttempts: 2, initialBackoffMs: 10 } }
+  tight: { targets: [{ provider: sim, model: sim-small+delay=30000 }, { provider: sim, model: sim-small }], timeouts: { firstTokenMs: 300 }, retries: { maxAttempts: 1 } }
+  limited: { targets: [{ provider: sim, model: sim-small+status=429+retryAfter=60000 }, { provider: sim, model: sim-small+status=429+retryAfter=70000 }] }
+  unpaid: { targets: [{ provider: sim, model: sim-small+status=402 }] }
+  locked: { targets: [{ provider: sim, model: sim-small+status=401 }] }
 tenants:
   poor: { budgets: [{ limitUsd: "0.000000001", period: day, hard: true }] }
+  tight: { budgets: [{ limitUsd: "0.001", period: day, hard: true }] }
 keys:
   - { name: app, hash: "${hashVirtualKey(KEYS.app)}", roles: [caller, admin] }
   - { name: narrow, hash: "${hashVirtualKey(KEYS.narrow)}", models: [busy] }
   - { name: poor, tenant: poor, hash: "${hashVirtualKey(KEYS.poor)}" }
+  - { name: tight, tenant: tight, hash: "${hashVirtualKey(KEYS.tight)}" }
 `;
 
 export const startScenarioNode = (): Promise<TestNode> =>
@@ -49,12 +64,15 @@ const REQUEST = { messages: [{ role: 'user', content: 'a scenario' }], max_token
 async function throughDoor(
   test: TestNode,
   model: string,
-  options: { key?: string; stream?: boolean } = {},
+  options: { key?: string; stream?: boolean; takesRollbacks?: boolean } = {},
 ): Promise<string> {
   const response = await test.post(
     '/v1/chat/completions',
     { ...REQUEST, model, stream: options.stream ?? false },
-    { authorization: `Bearer ${options.key ?? KEYS.app}` },
+    {
+      authorization: `Bearer ${options.key ?? KEYS.app}`,
+      ...(options.takesRollbacks && { 'x-holdfast-stream': 'rollback' }),
+    },
   );
   await response.text();
   const callId = response.headers.get('x-holdfast-call-id');
@@ -66,14 +84,14 @@ async function throughDoor(
 export async function startInline(
   test: TestNode,
   model: string,
-  options: { startDelay?: string; content?: string } = {},
+  options: { startDelay?: string; content?: string | number; tenant?: string } = {},
 ): Promise<WorkflowHandle> {
   const callId = newCallId();
   const input: CallInput = {
     callId,
     kind: 'chat',
     model,
-    principal: { tenant: 'default', key: null, models: null },
+    principal: { tenant: options.tenant ?? 'default', key: null, models: null },
     requestRef: null,
     inline: {
       wire: 'openai-chat',
@@ -89,6 +107,12 @@ export async function startInline(
   });
 }
 
+async function inline(test: TestNode, model: string, options: Parameters<typeof startInline>[2] = {}): Promise<string> {
+  const handle = await startInline(test, model, options);
+  await handle.result();
+  return handle.workflowId;
+}
+
 async function cancelled(test: TestNode, handle: WorkflowHandle, when: () => Promise<void>): Promise<string> {
   await when();
   await handle.cancel();
@@ -99,14 +123,7 @@ async function cancelled(test: TestNode, handle: WorkflowHandle, when: () => Pro
 export const scenarios: readonly Scenario[] = [
   { name: 'succeeded', run: (test) => throughDoor(test, 'small') },
   { name: 'succeeded-streamed', run: (test) => throughDoor(test, 'small', { stream: true }) },
-  {
-    name: 'succeeded-inline',
-    run: async (test) => {
-      const handle = await startInline(test, 'small');
-      await handle.result();
-      return handle.workflowId;
-    },
-  },
+  { name: 'succeeded-inline', run: (test) => inline(test, 'small') },
   { name: 'retried-after-429', run: (test) => throughDoor(test, 'busy') },
   { name: 'retry-after-beyond-cap', run: (test) => throughDoor(test, 'patient') },
   { name: 'failed-over', run: (test) => throughDoor(test, 'failover') },
@@ -114,6 +131,16 @@ export const scenarios: readonly Scenario[] = [
   { name: 'rejected', run: (test) => throughDoor(test, 'rejected') },
   { name: 'denied-by-policy', run: (test) => throughDoor(test, 'small', { key: KEYS.narrow }) },
   { name: 'denied-by-budget', run: (test) => throughDoor(test, 'small', { key: KEYS.poor }) },
+  { name: 'denied-inline', run: (test) => inline(test, 'small', { tenant: 'poor' }) },
+  { name: 'inline-unknown-model', run: (test) => inline(test, 'nothing') },
+  { name: 'inline-blocked', run: (test) => inline(test, 'small', { content: 'use AKIAIOSFODNN7EXAMPLE' }) },
+  { name: 'inline-malformed', run: (test) => inline(test, 'small', { content: 42 }) },
+  { name: 'refused-between-attempts', run: (test) => throughDoor(test, 'tight', { key: KEYS.tight }) },
+  { name: 'rate-limited-everywhere', run: (test) => throughDoor(test, 'limited') },
+  { name: 'no-quota', run: (test) => throughDoor(test, 'unpaid') },
+  { name: 'credential-refused', run: (test) => throughDoor(test, 'locked') },
+  { name: 'unknown-then-retried', run: (test) => throughDoor(test, 'unsure') },
+  { name: 'stream-restarted', run: (test) => throughDoor(test, 'recut', { stream: true, takesRollbacks: true }) },
   { name: 'deadline', run: (test) => throughDoor(test, 'late') },
   { name: 'provider-hangs', run: (test) => throughDoor(test, 'hanging') },
   { name: 'outcome-unknown', run: (test) => throughDoor(test, 'strict') },
@@ -131,6 +158,17 @@ export const scenarios: readonly Scenario[] = [
       return cancelled(test, handle, () =>
         until('the provider has it', () =>
           test.simulator.seen.some(({ body }) => JSON.stringify(body).includes(content)),
+        ),
+      );
+    },
+  },
+  {
+    name: 'cancelled-waiting',
+    run: async (test) => {
+      const handle = await startInline(test, 'waiting', { content: `cancel while waiting ${newCallId()}` });
+      return cancelled(test, handle, () =>
+        until('it waits for its next try', async () =>
+          historyToJSON(await handle.fetchHistory()).includes('EVENT_TYPE_TIMER_STARTED'),
         ),
       );
     },

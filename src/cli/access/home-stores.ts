@@ -1,44 +1,51 @@
-/** The stores of a home, opened beside the node that may be running there: SQLite and the secrets file allow it. */
-import { existsSync } from 'node:fs';
+/** The stores of a home, opened beside the node that may be running there: ledger and secrets file allow it. */
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadLedgerStore } from '../../config/load-ledger-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { SecretStore } from '../../core/ports/secret-store.ts';
+import { ledgerPath, openLedger } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../../stores/files/encrypted-secret-file.ts';
-import { openSqliteLedger } from '../../stores/sqlite/open-sqlite-ledger.ts';
-
-export const ledgerPath = (home: string) => join(home, 'ledger.db');
 
 export interface HomeStores {
-  /** The ledger, opened at the first use. `mayCreate` is for what is set up before the first `holdfast up`. */
-  ledger(options?: { mayCreate?: boolean }): Ledger;
+  /**
+   * The ledger that the configuration names, opened at the first use. `mayCreate` is for what is set up before the first
+   * `holdfast up`.
+   */
+  ledger(options?: { mayCreate?: boolean }): Promise<Ledger>;
   secrets(): SecretStore;
   close(): Promise<void>;
 }
 
 export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores {
-  let opened: Ledger | null = null;
+  let opened: Promise<Ledger> | null = null;
+  const keyOfHome = () => {
+    // A key in the environment makes no home, and what is opened with it needs one.
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    return loadMasterKey({ home, env });
+  };
+  const secrets = (masterKey = keyOfHome()) =>
+    createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
+  const open = async (mayCreate: boolean): Promise<Ledger> => {
+    const store = loadLedgerStore(env);
+    if (store.kind === 'sqlite' && !mayCreate && !existsSync(ledgerPath(home))) {
+      throw new HoldfastError(
+        'not_found',
+        `There is no ledger in ${home}. Start \`holdfast up\` once, or name the right home: HOLDFAST_HOME=<directory>.`,
+      );
+    }
+    const masterKey = keyOfHome();
+    return (await openLedger({ store, home, masterKey, secrets: secrets(masterKey), env })).ledger;
+  };
   return {
-    ledger({ mayCreate = false } = {}) {
-      if (opened) return opened;
-      if (!mayCreate && !existsSync(ledgerPath(home))) {
-        throw new HoldfastError(
-          'not_found',
-          `There is no ledger in ${home}. Start \`holdfast up\` once, or name the right home: HOLDFAST_HOME=<directory>.`,
-        );
-      }
-      // The key first: it makes the home.
-      const masterKey = loadMasterKey({ home, env });
-      opened = openSqliteLedger({ path: ledgerPath(home), masterKey }).ledger;
-      return opened;
-    },
-    secrets() {
-      const masterKey = loadMasterKey({ home, env });
-      return createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-    },
+    ledger: ({ mayCreate = false } = {}) => (opened ??= open(mayCreate)),
+    secrets: () => secrets(),
     async close() {
-      await opened?.close();
+      // Whoever asked for it has the error of a ledger that did not open.
+      const [ledger] = await Promise.allSettled(opened ? [opened] : []);
+      if (ledger?.status === 'fulfilled') await ledger.value.close();
     },
   };
 }

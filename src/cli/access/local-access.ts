@@ -23,11 +23,11 @@ export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemA
     });
   return {
     async listCalls(filter) {
-      const { calls, next } = await stores.ledger().listCalls(filter);
+      const { calls, next } = await (await stores.ledger()).listCalls(filter);
       return { calls: calls.map(describe), next };
     },
     async getCall(id) {
-      const call = await stores.ledger().getCall(id);
+      const call = await (await stores.ledger()).getCall(id);
       if (!call) throw new HoldfastError('not_found', 'There is no such call.');
       return describe(call);
     },
@@ -50,21 +50,21 @@ export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemA
     async revokeKey(name) {
       return { entry: await administration().revokeKey(name, LOCAL_ACTOR) };
     },
-    audit: async (afterSeq, limit) => ({ entries: await stores.ledger().listAudit(afterSeq, limit) }),
-    verifyAudit: async () => stores.ledger().verifyAudit(),
+    audit: async (afterSeq, limit) => ({ entries: await (await stores.ledger()).listAudit(afterSeq, limit) }),
+    verifyAudit: async () => (await stores.ledger()).verifyAudit(),
     close: () => stores.close(),
   };
 }
 
 function lazyLedger(stores: HomeStores): AdministrationLedger {
   return {
-    budgetStatus: async (budgets) => stores.ledger().budgetStatus(budgets),
-    createKey: async (key) => stores.ledger({ mayCreate: true }).createKey(key),
-    listKeys: async () => stores.ledger().listKeys(),
-    revokeKey: async (name) => stores.ledger().revokeKey(name),
-    appendAudit: async (entry) => stores.ledger().appendAudit(entry),
-    listAudit: async (afterSeq, limit) => stores.ledger().listAudit(afterSeq, limit),
-    verifyAudit: async () => stores.ledger().verifyAudit(),
+    budgetStatus: async (budgets) => (await stores.ledger()).budgetStatus(budgets),
+    createKey: async (key) => (await stores.ledger({ mayCreate: true })).createKey(key),
+    listKeys: async () => (await stores.ledger()).listKeys(),
+    revokeKey: async (name) => (await stores.ledger()).revokeKey(name),
+    appendAudit: async (entry) => (await stores.ledger()).appendAudit(entry),
+    listAudit: async (afterSeq, limit) => (await stores.ledger()).listAudit(afterSeq, limit),
+    verifyAudit: async () => (await stores.ledger()).verifyAudit(),
   };
 }
 

@@ -14,7 +14,7 @@ export function registerBackup(program: Command, context: CliContext): void {
       const path = resolve(given);
       const stores = openHomeStores(localHome(context.env, 'The ledger is copied'), context.env);
       try {
-        await stores.ledger().backup(path);
+        await (await stores.ledger()).backup(path);
       } finally {
         await stores.close();
       }

@@ -54,7 +54,7 @@ export function registerCalls(program: Command, context: CliContext): void {
 }
 
 function callTable(calls: readonly CallDescription[]): string[] {
-  const headings = ['CALL', 'CREATED', 'TENANT', 'MODEL', 'OUTCOME', 'ATTEMPTS', 'COST', 'DURATION'];
+  const headings = ['CALL', 'CREATED', 'TENANT', 'MODEL', 'OUTCOME', 'ATTEMPTS', 'UNKNOWN', 'COST', 'DURATION'];
   const rows = calls.map((call) => [
     call.id,
     call.createdAt,
@@ -62,10 +62,17 @@ function callTable(calls: readonly CallDescription[]): string[] {
     call.model,
     outcomeText(call),
     String(call.attempts.length),
+    unknownText(call.attempts),
     costText(call.costNanoUsd, call.pricing),
     tookText(call),
   ]);
   return tableLines(headings, rows);
+}
+
+/** Attempts that left and whose outcome nobody knows (yet): each may have been paid for. */
+function unknownText(attempts: readonly AttemptView[]): string {
+  const count = attempts.filter(({ state }) => state === 'unknown' || state === 'abandoned').length;
+  return count === 0 ? '-' : String(count);
 }
 
 function callFields(call: CallDescription): string[] {

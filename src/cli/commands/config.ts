@@ -18,7 +18,7 @@ export function registerConfig(program: Command, context: CliContext): void {
         const settings = loadSettings({ env, adapters: providerAdapters });
         const found = summary(settings);
         show(context, { json }, { ok: true, ...found }, () => [
-          `ok: ${found.origin}: ${String(found.providers)} providers, ${String(found.models)} models, ${String(found.tenants)} tenants, ${String(found.keys)} keys`,
+          `ok: ${found.origin}: ${String(found.providers)} providers, ${String(found.models)} models, ${String(found.tenants)} tenants, ${String(found.keys)} keys, ledger in ${found.ledger}`,
         ]);
       } catch (error) {
         if (!json || !HoldfastError.is(error)) throw error;
@@ -32,6 +32,13 @@ export function registerConfig(program: Command, context: CliContext): void {
     .action(() => show(context, { json: true }, configJsonSchema(), () => []));
 }
 
-function summary({ origin, providers, models, tenants, keys }: Settings) {
-  return { origin, providers: providers.size, models: models.size, tenants: tenants.size, keys: keys.length };
+function summary({ origin, providers, models, tenants, keys, ledgerStore }: Settings) {
+  return {
+    origin,
+    providers: providers.size,
+    models: models.size,
+    tenants: tenants.size,
+    keys: keys.length,
+    ledger: ledgerStore.kind,
+  };
 }

@@ -94,6 +94,12 @@ describe('secrets', () => {
     ]);
   });
 
+  test('are stored in a home that is not there yet, also with a master key from the environment', async () => {
+    const env = { HOLDFAST_HOME: join(folder, 'fresh'), HOLDFAST_MASTER_KEY: Buffer.alloc(32, 1).toString('base64') };
+    const stored = await holdfast(['secrets', 'set', 'claude', '--secret-stdin'], { env, input: 'sk' });
+    expect(stored).toMatchObject({ code: 0, err: '' });
+  });
+
   test('are removed once', async () => {
     await holdfast(['secrets', 'set', 'old', '--secret-stdin'], { input: 'x' });
     expect(await holdfast(['secrets', 'remove', 'old'])).toMatchObject({ code: 0 });
@@ -195,6 +201,7 @@ describe('what is configured', () => {
       models: 1,
       tenants: 1,
       keys: 0,
+      ledger: 'sqlite',
     });
     expect((await holdfast(['config', 'check'])).out).toContain('ok: ');
     const bad = join(folder, 'bad.yaml');
@@ -258,7 +265,7 @@ describe('doctor', () => {
     const { code, ok, find } = await doctor();
     expect({ code, ok }).toEqual({ code: 0, ok: true });
     expect(find('secrets').message).toBe('claude: all stored');
-    expect(find('ledger').message).toMatch(/^opens, schema version \d+$/);
+    expect(find('ledger').message).toMatch(/^sqlite: opens, schema version \d+$/);
     const { out } = await holdfast(['doctor', ...doctorPorts]);
     expect(out).toMatch(/ok .*node: Node 24/);
   });

@@ -118,6 +118,20 @@ describe('holdfast calls', () => {
   });
 });
 
+test('replay export finds the Temporal server of the home, and check replays what it wrote', async () => {
+  const folder = join(at.home, 'histories');
+  const query = "WorkflowType = 'llmCall' AND ExecutionStatus = 'Completed'";
+  // The index of the server follows its histories.
+  await until('a call is found', async () => {
+    const { code, err } = await holdfast('replay', 'export', '--query', query, '--out', folder, '--limit', '2');
+    if (code !== 0 && !err.startsWith('not_found: ')) throw new Error(err);
+    return code === 0;
+  });
+  const { out, code } = await holdfast('replay', 'check', folder);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^llmCall-\S+\.json +llmCall +\d+ +replays$/m);
+});
+
 test('the doctor takes the ports of the running node for its own', async () => {
   const { code, out } = await holdfast('doctor');
   expect(code).toBe(0);

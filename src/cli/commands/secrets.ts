@@ -70,5 +70,6 @@ async function record(
   subject: string,
   details: { version?: number },
 ): Promise<void> {
-  await stores.ledger({ mayCreate: true }).appendAudit({ actor: LOCAL_ACTOR, action, subject, details });
+  const ledger = await stores.ledger({ mayCreate: true });
+  await ledger.appendAudit({ actor: LOCAL_ACTOR, action, subject, details });
 }

@@ -30,8 +30,13 @@ export function checkConfig({ env }: Pick<DoctorInput, 'env'>): { finding: Findi
 /** Environment variables were looked for with the configuration; this looks for the named secrets. */
 export async function checkSecrets({ home, env }: DoctorInput, settings: Settings): Promise<Finding> {
   const name = 'secrets';
-  const wanted = [...settings.providers.values()].flatMap(({ apiKey }) => {
-    const reference = apiKey === null ? null : parseCredentialReference(apiKey);
+  const { ledgerStore } = settings;
+  const references = [
+    ...[...settings.providers.values()].map(({ apiKey }) => apiKey),
+    ledgerStore.kind === 'postgres' ? ledgerStore.urlReference : null,
+  ];
+  const wanted = references.flatMap((text) => {
+    const reference = text === null ? null : parseCredentialReference(text);
     return reference?.source === 'secret' ? [reference.name] : [];
   });
   if (wanted.length === 0) return { name, status: 'ok', message: 'the configuration refers to none' };

@@ -1,17 +1,12 @@
-/** The home: who owns it, whether its ports are free, whether its ledger can be opened by this version. */
+/** The home: who owns it, whether its ports are free. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { loadMasterKey } from '../../stores/crypto/master-key.ts';
-import { migrations } from '../../stores/sqlite/migrations.ts';
-import { openSqliteLedger } from '../../stores/sqlite/open-sqlite-ledger.ts';
 import { tryExclusiveLock } from '../../temporal/exclusive-lock.ts';
 import { isRunning } from '../../temporal/process-identity.ts';
 import { readServerState } from '../../temporal/server-state.ts';
-import { ledgerPath } from '../access/home-stores.ts';
 import { isFreePort } from '../../temporal/free-ports.ts';
 import { findRunningGateway } from '../gateway-file.ts';
-import { errorText, type DoctorInput, type Finding } from './check.ts';
+import { type DoctorInput, type Finding } from './check.ts';
 
 export function checkHome({ home }: Pick<DoctorInput, 'home'>): Finding {
   const name = 'home';
@@ -80,47 +75,4 @@ export async function checkPorts({ home }: Pick<DoctorInput, 'home'>, wanted: Wa
       };
     }),
   );
-}
-
-/** Looks without changing: an older ledger is upgraded by `up`, not by the doctor. */
-export async function checkLedger({ home, env }: DoctorInput): Promise<Finding> {
-  const name = 'ledger';
-  const path = ledgerPath(home);
-  if (!existsSync(path)) return { name, status: 'ok', message: 'none yet; made at the first start' };
-  try {
-    const version = schemaVersion(path);
-    const known = migrations.length;
-    if (version > known) {
-      return {
-        name,
-        status: 'fail',
-        message: `schema version ${String(version)}; this Holdfast knows up to ${String(known)}`,
-        remedy: 'Use the newer Holdfast that wrote it, or restore a backup.',
-      };
-    }
-    if (version < known)
-      return {
-        name,
-        status: 'ok',
-        message: `schema version ${String(version)}; \`holdfast up\` brings it to ${String(known)}`,
-      };
-    await openSqliteLedger({ path, masterKey: loadMasterKey({ home, env }) }).ledger.close();
-    return { name, status: 'ok', message: `opens, schema version ${String(version)}` };
-  } catch (error) {
-    return {
-      name,
-      status: 'fail',
-      message: errorText(error),
-      remedy: 'Restore a backup, or put the right master key back.',
-    };
-  }
-}
-
-function schemaVersion(path: string): number {
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    return Number(database.prepare('select max(version) as version from schema_version').get()?.['version'] ?? 0);
-  } finally {
-    database.close();
-  }
 }

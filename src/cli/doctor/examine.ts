@@ -1,6 +1,7 @@
 /** Everything that the doctor looks at. It changes nothing. */
 import { checkConfig, checkSecrets } from './check-config.ts';
-import { checkHome, checkLedger, checkPorts } from './check-home.ts';
+import { checkHome, checkPorts } from './check-home.ts';
+import { checkLedger } from './check-ledger.ts';
 import { checkDisk, checkNode } from './check-machine.ts';
 import { checkTemporal } from './check-temporal.ts';
 import type { DoctorInput, Finding } from './check.ts';

@@ -204,6 +204,14 @@ describe('a call', () => {
     expect(settlements[0]).toMatchObject({ outcome: 'failed', error: { code: 'provider_unavailable' } });
   });
 
+  it('follows delivered text with another attempt where the caller takes it back', async () => {
+    const { ports, orders } = world([failed('provider_unavailable', { delivered: true }), answered(2)], {
+      admission: { allowed: true, plan: { ...plan, restartsStreams: true } },
+    });
+    expect(await runCall(input, ports)).toMatchObject({ outcome: 'succeeded' });
+    expect(orders).toHaveLength(2);
+  });
+
   it('lists every attempt when all candidates failed', async () => {
     const script = [
       failed('provider_unavailable', { attempt: 1 }),

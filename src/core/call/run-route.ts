@@ -52,8 +52,9 @@ async function tryCandidate(route: Route, candidate: Candidate, choice: Credenti
     story.push({ attempt: outcome.attempt, candidate: nameOf(candidate), code: outcome.error.code });
     if (outcome.late) return timedOut();
     if (outcome.error.code === 'cancelled') return { outcome: 'cancelled', answerRef: null, error: outcome.error };
-    // Text that reached the caller must not be followed by another attempt's text.
-    if (outcome.delivered || (!outcome.retryable && !outcome.failOver)) return failed(outcome.error);
+    // Text that reached the caller must not be followed by another attempt's text, unless it can be taken back.
+    const isFinal = outcome.delivered && !route.plan.restartsStreams;
+    if (isFinal || (!outcome.retryable && !outcome.failOver)) return failed(outcome.error);
     const wait = waitBeforeRetry(route, outcome, tries);
     if (wait === null) return null;
     await ports.sleep(wait, `${nameOf(candidate)} -> ${outcome.error.code}, again in ${wait} ms`);

@@ -25,6 +25,8 @@ export interface CallInput {
   /** Trusted Temporal callers only: the request itself. It stands in their history by their choice. */
   inline?: CallRequest;
   tags?: Record<string, string>;
+  /** The caller takes an `attempt-rollback` in its stream: text that it got does not bar another attempt. */
+  takesRollbacks?: boolean;
   /** The door's decision, stored with the acceptance. Without it the call's first step is to be admitted. */
   admission?: Admission;
 }
@@ -73,6 +75,8 @@ export interface RoutePlan {
   retries: RetryPolicy;
   timeouts: CallTimeouts;
   onUnknown: OnUnknown;
+  /** The caller takes rollbacks of its stream. */
+  restartsStreams?: boolean;
 }
 
 export type Admission = { allowed: true; plan: RoutePlan } | { allowed: false; decisionId: string; error: ErrorRecord };

@@ -93,7 +93,10 @@ export interface OpenAttemptInput {
   credential: string | null;
   worstCaseNanoUsd: NanoUsd | null;
   budgets: readonly BudgetSpec[];
-  /** Names this process life, such as `host:pid:start`; stands in the row for the maintenance sweep. */
+  /**
+   * Names who will send the bytes, such as `host:pid:start/uuid`; new for each sender. The same one that comes again, because
+   * the answer to its first try was lost, gets its lease once more.
+   */
   owner: string;
 }
 
@@ -251,7 +254,7 @@ export interface AuditEntry {
 
 export interface OutboxEvent {
   id: number;
-  /** `call-end`, `budget-alert`. */
+  /** `call-end`, `budget-alert`, `attempt-unknown`. */
   type: string;
   at: number;
   body: JsonObject;

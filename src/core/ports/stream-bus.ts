@@ -9,7 +9,7 @@ export type BusMessage =
   /** One event of the provider's stream: raw, and what it means. `seq` counts from 0 within the attempt. */
   | { type: 'frame'; attempt: number; seq: number; raw: SseEvent; events: ChatEvent[] }
   | { type: 'attempt-failed'; attempt: number; code: ErrorCode; delivered: boolean }
-  /** Recorded in the ledger, not yet settled. */
+  /** Recorded in the ledger; `call-end` follows. */
   | { type: 'answer'; attempt: number; stored: StoredAnswer }
   /** The last message of a call. */
   | { type: 'call-end'; call: CallView };

@@ -1,5 +1,6 @@
 /** `/api/v1/calls`: what a call did, its answer, its cancellation. A key sees its tenant's calls only. */
-import type { FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError } from '../../core/errors.ts';
@@ -7,7 +8,8 @@ import type { CallView, Ledger } from '../../core/ports/ledger.ts';
 import type { DoorWire } from '../../core/ports/provider.ts';
 import type { Authenticator, Caller } from '../../governance/authenticate.ts';
 import type { CallService } from '../call-service.ts';
-import { presentedKey, readRequestOptions } from '../request-options.ts';
+import { presentedKey, readRequestOptions, readStreamOptions } from '../request-options.ts';
+import { streamCall } from '../stream-call.ts';
 import { callSchema } from './call-schema.ts';
 
 export interface CallsRouteDeps {
@@ -76,7 +78,8 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
         caller,
         ...chosenWire(request.body, deps.doorWires),
         body,
-        idempotencyKey,
+        // Whoever has the id comes back for it, whatever becomes of this process: it is no orphan.
+        idempotencyKey: idempotencyKey ?? `detached-${randomUUID()}`,
         tags,
       });
       // Nobody follows it here: its messages need not be kept.
@@ -120,6 +123,51 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
     },
   );
 
+  app.get(
+    '/api/v1/calls/:id/stream',
+    {
+      schema: {
+        summary:
+          "The stream of a call in its caller's wire, from its start or after Last-Event-ID; as it runs, or once more",
+        params: byId,
+        headers: z.object({
+          'last-event-id': z.string().optional().describe('the id of the last event that was received'),
+          'x-holdfast-stream': z.string().optional().describe('rollback: be told of a lost attempt in the stream'),
+        }),
+      },
+    },
+    async (request, reply) => {
+      const options = readStreamOptions(request.headers);
+      const call = await visibleCall(request.params.id, await callerOf(request));
+      if (options.resumeFrom && options.resumeFrom.callId !== call.id) {
+        throw new HoldfastError('invalid_request', 'The Last-Event-ID is of another call.', { param: 'Last-Event-ID' });
+      }
+      const asked = await deps.calls.requestOf(call);
+      if (!asked) throw new HoldfastError('not_found', 'The stored request of this call has expired.');
+      const door = deps.doorWires[asked.wire];
+      if (!door || call.kind !== 'chat') {
+        throw new HoldfastError('invalid_request', `Calls of the kind ${call.kind} cannot be streamed.`);
+      }
+      const client = goneSignal(request, reply);
+      try {
+        return await streamCall({
+          calls: deps.calls,
+          messages: deps.calls.follow(call.id, client.signal),
+          callId: call.id,
+          requestId: request.id,
+          request: { ...asked, stream: true },
+          door,
+          shape: asked.wire === 'anthropic-messages' ? 'anthropic' : 'openai',
+          reply,
+          isReplay: true,
+          ...options,
+        });
+      } finally {
+        client.stop();
+      }
+    },
+  );
+
   app.post(
     '/api/v1/calls/:id/cancel',
     {
@@ -157,6 +205,15 @@ async function waitAtMost(
     clearTimeout(timer);
     request.raw.socket.removeListener('close', onClose);
   }
+}
+
+/** Aborted when the client goes; the call does not mind. */
+function goneSignal(request: FastifyRequest, reply: FastifyReply) {
+  const controller = new AbortController();
+  const onClose = () => controller.abort();
+  reply.raw.once('close', onClose);
+  if (request.raw.socket.destroyed) onClose();
+  return { signal: controller.signal, stop: () => reply.raw.removeListener('close', onClose) };
 }
 
 function chosenWire({ kind, wire: named }: z.output<typeof startBody>, doors: CallsRouteDeps['doorWires']) {

@@ -2,15 +2,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallKind } from '../../core/call/types.ts';
 import type { StoredAnswer } from '../../core/call/stored-answer.ts';
-import { HoldfastError, type ErrorRecord } from '../../core/errors.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import { formatUsd, parseNanoUsd } from '../../core/money.ts';
 import type { CallView } from '../../core/ports/ledger.ts';
 import type { DoorWire } from '../../core/ports/provider.ts';
 import type { Authenticator } from '../../governance/authenticate.ts';
 import type { CallService, StartedCall } from '../call-service.ts';
-import { errorReply, type ErrorShape } from '../error-reply.ts';
+import type { ErrorShape } from '../error-reply.ts';
 import { readJsonBody } from '../read-json-body.ts';
 import { readRequestOptions } from '../request-options.ts';
+import { lostError, sendError } from '../send-error.ts';
 import { streamCall } from '../stream-call.ts';
 
 export interface LlmRouteDeps {
@@ -38,6 +39,9 @@ export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmR
       headers: request.headers,
       idempotencyKey: options.idempotencyKey,
       tags: options.tags,
+      takesRollbacks: options.takesRollbacks,
+      isSdkRetry: options.isSdkRetry,
+      resumes: options.resumeFrom?.callId ?? null,
     });
     void reply.header('x-holdfast-call-id', call.callId);
     const client = watchClient(request, reply, () => {
@@ -45,7 +49,21 @@ export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmR
       if (options.idempotencyKey === null) deps.calls.cancel(call.callId).catch(deps.onError);
     });
     try {
-      if (call.request.stream) return await streamCall(deps.calls, call, door, shape, request, reply, client.signal);
+      if (call.request.stream) {
+        return await streamCall({
+          calls: deps.calls,
+          messages: call.follow(client.signal),
+          callId: call.callId,
+          requestId: request.id,
+          request: call.request,
+          door,
+          shape,
+          reply,
+          isReplay: !call.isNew,
+          resumeFrom: options.resumeFrom,
+          takesRollbacks: options.takesRollbacks,
+        });
+      }
       return await replyInOnePiece(deps.calls, call, door, shape, request, reply, client.signal, arrivedAt);
     } finally {
       client.stop();
@@ -80,12 +98,7 @@ async function replyInOnePiece(
   throw new HoldfastError('cancelled', 'The client closed the connection.');
 }
 
-export function sendError(reply: FastifyReply, error: ErrorRecord, shape: ErrorShape, requestId: string): FastifyReply {
-  const { status, headers, body } = errorReply(error, shape, requestId);
-  return reply.code(status).headers(headers).type('application/json').send(body);
-}
-
-export function answerHeaders(
+function answerHeaders(
   call: CallView,
   stored: StoredAnswer,
   started: StartedCall,
@@ -109,10 +122,6 @@ export function answerHeaders(
       'x-holdfast-warnings': headerText(JSON.stringify(stored.warnings)).slice(0, 4_000),
     }),
   };
-}
-
-export function lostError(): ErrorRecord {
-  return { code: 'engine_unavailable', message: 'The call ended without an outcome.', source: 'gateway' };
 }
 
 /** Text as a header may carry it. */

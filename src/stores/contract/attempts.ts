@@ -77,19 +77,33 @@ export function describeAttempts(open: OpenStore): void {
       ]);
     });
 
-    test('a repeat of a dispatched order is told that it was interrupted, not to dispatch', async () => {
+    test('another sender of a dispatched order is told that it was interrupted, not to dispatch', async () => {
       const { ledger } = await open();
       const callId = await admitted(ledger, 'a');
       const lease = await dispatched(ledger, openInput(callId));
       const interrupted = { status: 'interrupted', lease, responseId: null, delivered: false };
-      expect(await ledger.openAttempt(openInput(callId))).toEqual(interrupted);
+      const another = openInput(callId, { owner: 'host:2:0' });
+      expect(await ledger.openAttempt(another)).toEqual(interrupted);
       await ledger.markStreaming(lease, 'resp-9');
-      expect(await ledger.openAttempt(openInput(callId))).toEqual({
+      expect(await ledger.openAttempt(another)).toEqual({
         ...interrupted,
         responseId: 'resp-9',
         delivered: true,
       });
       expect(await sums(ledger)).toEqual({ held: '1000', spent: '0' });
+    });
+
+    test('the sender that asks again, because the word of its first try was lost, gets its lease once more', async () => {
+      const { ledger } = await open();
+      const callId = await admitted(ledger, 'a');
+      const input = openInput(callId, { owner: 'host:1:0/first' });
+      const lease = await dispatched(ledger, input);
+      expect(await ledger.openAttempt(input)).toEqual({ status: 'dispatched', lease });
+      expect(await sums(ledger)).toEqual({ held: '1000', spent: '0' });
+      expect(await ledger.openAttempt({ ...input, owner: 'host:1:0/second' })).toMatchObject({ status: 'interrupted' });
+      // Bytes have left by now, whoever asks.
+      await ledger.markStreaming(lease, null);
+      expect(await ledger.openAttempt(input)).toMatchObject({ status: 'interrupted' });
     });
 
     test('a repeat of an answered order gets the end of the call, whatever would end it later', async () => {
@@ -137,6 +151,30 @@ export function describeAttempts(open: OpenStore): void {
         { n: 1, order: 1, state: 'unknown', errorCode: 'outcome_unknown' },
         { n: 2, order: 1, state: 'dispatched' },
       ]);
+    });
+
+    test('every way to lose an attempt is told to the outbox once, with what it may have cost', async () => {
+      const { ledger } = await open();
+      const lost = await Promise.all(
+        ['fenced', 'reported', 'settled'].map(async (how) => {
+          const callId = await admitted(ledger, how);
+          const lease = await dispatched(ledger, openInput(callId));
+          if (how === 'fenced') await ledger.fence(lease, 'its process is gone');
+          if (how === 'fenced') await ledger.fence(lease, 'its process is gone');
+          if (how === 'reported') {
+            await ledger.recordFailure(failureOf(lease, 'outcome_unknown'));
+            await ledger.recordFailure(failureOf(lease, 'outcome_unknown'));
+            expect(await ledger.markStreaming(lease, 'r')).toEqual({ written: false, reason: 'ended' });
+          }
+          await ledger.settle(failure(callId, 'cancelled'));
+          return callId;
+        }),
+      );
+      const told = (await ledger.takeOutbox(100)).filter(({ type }) => type === 'attempt-unknown');
+      expect(told.map(({ body }) => body['callId']).toSorted()).toEqual(lost.toSorted());
+      for (const { body } of told) {
+        expect(body).toMatchObject({ attempt: 1, provider: 'openai', model: 'gpt-4o', worstCaseNanoUsd: '1000' });
+      }
     });
 
     test('a fenced writer can no longer write anything', async () => {

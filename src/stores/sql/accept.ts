@@ -14,7 +14,7 @@ const FIRST_GENERATION = 1;
 type Known = Exclude<AcceptResult, { status: 'accepted' }>;
 
 export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensureCall' | 'lookUpKey'> {
-  const { calls, payloads, sealer } = parts;
+  const { calls, locks, payloads, sealer } = parts;
   const admit = createAdmitInTransaction(parts);
 
   const acceptWithoutKey = async (tx: Tx, input: AcceptInput, requestRef: string): Promise<AcceptResult> => {
@@ -48,6 +48,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   ): Promise<AcceptResult> => {
     const now = parts.now();
     const { tenant } = input.call.principal;
+    // A key that nobody has used yet has no row to lock.
+    await locks.name(tx, `idempotency ${JSON.stringify([tenant, claim.key])}`);
     const known = await standingOf(tx, tenant, claim);
     if (known.result) return known.result;
     let { generation } = known;
@@ -97,7 +99,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
         if (known) return callInputOf(known);
         const { inline: _inTheCallersHistory, ...rest } = input;
         const stored: CallInput = { ...rest, requestRef: payload.ref };
-        await calls.insert(tx, stored, parts.now());
+        const isNew = await calls.insert(tx, stored, parts.now());
+        if (!isNew) return callInputOf(await calls.get(tx, input.callId));
         await payloads.put(tx, payload, parts.now() + payloadTtlMs);
         return stored;
       });

@@ -5,6 +5,7 @@ import type { AuditEntry, Ledger } from '../../core/ports/ledger.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { SqlContext } from './context.ts';
 import { fromJsonText } from './json-text.ts';
+import type { Locks } from './locks.ts';
 import { prepare } from './prepared.ts';
 import type { AuditTable, Database, Tx } from './schema.ts';
 
@@ -16,12 +17,14 @@ export type AuditLog = ReturnType<typeof createAuditLog>;
 type NewEntry = Pick<AuditEntry, 'actor' | 'action' | 'subject' | 'details'>;
 
 /** Appends within a transaction that another verb has begun. */
-export function createAuditLog(db: Database) {
+export function createAuditLog(db: Database, locks: Locks) {
   const last = prepare((p: { limit: number }) =>
     db.selectFrom('audit').selectAll().orderBy('seq', 'desc').limit(p.limit),
   );
   return {
     async append(tx: Tx, now: number, { actor, action, subject, details }: NewEntry): Promise<AuditEntry> {
+      // Two writers that read the same last entry would fork the chain. Last of all locks: it holds up every other writer.
+      await locks.name(tx, 'audit');
       const previous = await last.first(tx, { limit: 1 });
       const unhashed = {
         seq: (previous?.seq ?? 0) + 1,

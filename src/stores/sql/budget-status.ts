@@ -1,4 +1,4 @@
-import type { Ledger } from '../../core/ports/ledger.ts';
+import type { BudgetStatus, Ledger } from '../../core/ports/ledger.ts';
 import { budgetWindowAt } from './budget-window.ts';
 import { createBudgetWindows } from './budget-windows.ts';
 import type { SqlContext } from './context.ts';
@@ -7,21 +7,21 @@ export function createBudgetStatus(context: SqlContext): Pick<Ledger, 'budgetSta
   const windows = createBudgetWindows(context.db);
   return {
     budgetStatus: (budgets) =>
-      context.read((tx) =>
-        Promise.all(
-          budgets.map(async ({ scope, period, limitNanoUsd }) => {
-            const { start, end } = budgetWindowAt(period, context.now());
-            const window = await windows.find.first(tx, { scope, period, windowStart: start });
-            return {
-              scope,
-              period,
-              limitNanoUsd: limitNanoUsd.toString(),
-              heldNanoUsd: (window?.held_nano_usd ?? 0n).toString(),
-              spentNanoUsd: (window?.spent_nano_usd ?? 0n).toString(),
-              resetsAt: end === null ? null : new Date(end).toISOString(),
-            };
-          }),
-        ),
-      ),
+      context.read(async (tx) => {
+        const statuses: BudgetStatus[] = [];
+        for (const { scope, period, limitNanoUsd } of budgets) {
+          const { start, end } = budgetWindowAt(period, context.now());
+          const window = await windows.find.first(tx, { scope, period, windowStart: start });
+          statuses.push({
+            scope,
+            period,
+            limitNanoUsd: limitNanoUsd.toString(),
+            heldNanoUsd: (window?.held_nano_usd ?? 0n).toString(),
+            spentNanoUsd: (window?.spent_nano_usd ?? 0n).toString(),
+            resetsAt: end === null ? null : new Date(end).toISOString(),
+          });
+        }
+        return statuses;
+      }),
   };
 }

@@ -3,6 +3,7 @@ import type { Admission, CallInput, CallOutcome, Pricing } from '../../core/call
 import { HoldfastError } from '../../core/errors.ts';
 import type { CallState } from '../../core/ports/ledger.ts';
 import { fromNullableJsonText, toNullableJsonText } from './json-text.ts';
+import type { Locks } from './locks.ts';
 import { prepare } from './prepared.ts';
 import type { CallsTable, Database, Tx } from './schema.ts';
 
@@ -18,8 +19,11 @@ interface EndedCall {
   pricing: Pricing;
 }
 
-export function createCalls(db: Database) {
+export function createCalls(db: Database, locks: Locks) {
   const byId = prepare((p: { id: string }) => db.selectFrom('calls').selectAll().where('id', '=', p.id));
+  const lockById = prepare((p: { id: string }) =>
+    locks.rows(db.selectFrom('calls').selectAll().where('id', '=', p.id)),
+  );
   const insert = prepare((p: CallsTable) =>
     db
       .insertInto('calls')
@@ -70,9 +74,11 @@ export function createCalls(db: Database) {
 
   return {
     find: (tx: Tx, id: string) => byId.first(tx, { id }),
-    /** @throws HoldfastError `not_found`. */
+    /** Locks the call: whoever writes to it or its attempts begins here, so that they come one after the other. */
+    lock: (tx: Tx, id: string) => lockById.first(tx, { id }),
+    /** Locks the call and gives it. @throws HoldfastError `not_found`. */
     async get(tx: Tx, id: string): Promise<CallsTable> {
-      const row = await byId.first(tx, { id });
+      const row = await lockById.first(tx, { id });
       if (!row) throw new HoldfastError('not_found', `There is no call ${id} in the ledger.`);
       return row;
     },

@@ -11,7 +11,7 @@ import type { BudgetWindow } from './budget-window.ts';
 import { createBudgetWindows, watchedBudgets } from './budget-windows.ts';
 import type { WindowKey } from './budget-windows.ts';
 import { prepare } from './prepared.ts';
-import type { BudgetWindowsTable, Database, Tx } from './schema.ts';
+import type { BudgetWindowsTable, Database, HoldsTable, Tx } from './schema.ts';
 
 export interface AttemptKey {
   callId: string;
@@ -55,7 +55,7 @@ export function createHolds(db: Database) {
 
   /** Sets what every hold of the attempt holds and has spent; the windows move by the difference. Gives the windows. */
   const set = async (tx: Tx, attempt: AttemptKey, held: NanoUsd, spent: NanoUsd): Promise<WindowKey[]> => {
-    const rows = await ofAttempt.all(tx, attempt);
+    const rows = (await ofAttempt.all(tx, attempt)).sort((a, b) => inLockOrder(a, b));
     const touched: WindowKey[] = [];
     for (const row of rows) {
       const key = { scope: row.scope, period: row.period, windowStart: row.window_start };
@@ -109,12 +109,22 @@ export function createHolds(db: Database) {
   };
 }
 
-/** Budgets by window, in an order that is the same for every transaction, or two of them could wait on each other. */
+/** The order in which every transaction locks windows, or two of them could wait on each other. */
+function inLockOrder(a: Pick<HoldsTable, 'scope' | 'period'>, b: Pick<HoldsTable, 'scope' | 'period'>): number {
+  const [left, right] = [windowId(a), windowId(b)];
+  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+function windowId({ scope, period }: Pick<HoldsTable, 'scope' | 'period'>): string {
+  return `${scope}\0${period}`;
+}
+
+/** Budgets by window, in the order of locks. */
 function groupByWindow(budgets: readonly BudgetSpec[], now: number): WindowGroup[] {
   const groups = new Map<string, WindowGroup>();
   for (const budget of budgets) {
     const { start, end } = budgetWindowAt(budget.period, now);
-    const id = `${budget.scope}\0${budget.period}`;
+    const id = windowId(budget);
     const group = groups.get(id);
     if (group) group.budgets.push(budget);
     else {
@@ -122,7 +132,7 @@ function groupByWindow(budgets: readonly BudgetSpec[], now: number): WindowGroup
       groups.set(id, { key, end, budgets: [budget] });
     }
   }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  return [...groups.values()].sort((a, b) => inLockOrder(a.key, b.key));
 }
 
 /** Without a price the worst case is unknown: then only a budget that is not yet used up has room. */

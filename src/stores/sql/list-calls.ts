@@ -49,6 +49,7 @@ export function createListCalls(parts: LedgerParts): Pick<Ledger, 'getCall' | 'l
   };
 
   const attemptsOf = async (tx: Tx, calls: readonly CallsTable[]): Promise<Map<string, AttemptsTable[]>> => {
+    if (calls.length === 0) return new Map();
     const ids = calls.map((call) => call.id);
     const rows = await tx.selectFrom('attempts').selectAll().where('call_id', 'in', ids).orderBy('n').execute();
     return Map.groupBy(rows, (row) => row.call_id);

@@ -60,6 +60,7 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
         const rows = await attempts.ofCall.all(tx, { callId: input.callId });
         const latest = rows.findLast((row) => row.order_no === input.order);
         if (latest?.state === 'settled') return { status: 'answered', attempt: latest.n, call: callView(call, rows) };
+        if (latest?.state === 'dispatched' && latest.owner === input.owner) return dispatched(latest);
         const earlier = latest && outcomeOf(latest);
         if (earlier) return earlier;
         if (call.state === 'ended') return { status: 'ended' };
@@ -68,6 +69,11 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
         return dispatchNew(tx, input, (rows.at(-1)?.n ?? 0) + 1);
       }),
   };
+}
+
+/** Its sender asks again: its first try was written and the word of it lost. No byte has left. */
+function dispatched(row: AttemptsTable): OpenAttemptResult {
+  return { status: 'dispatched', lease: { callId: row.call_id, attempt: row.n, epoch: row.epoch } };
 }
 
 /** How an earlier try of this order ended without an answer; null when it may (still or again) be dispatched. */

@@ -33,10 +33,10 @@ export interface LedgerParts extends SqlContext {
 }
 
 export function createLedgerParts(context: SqlContext, masterKey: Uint8Array): LedgerParts {
-  const { db } = context;
-  const calls = createCalls(db);
+  const { db, locks } = context;
+  const calls = createCalls(db, locks);
   const outbox = createOutbox(db);
-  const audit = createAuditLog(db);
+  const audit = createAuditLog(db, locks);
   return {
     ...context,
     calls,

@@ -7,70 +7,82 @@ import type { Prepared } from './prepared.ts';
 const BATCH = 500;
 
 export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
-  const { db } = context;
+  const { db, locks } = context;
+  // Rows that another transaction has in hand are passed over: a claim or a payload may be renewed at this moment, and
+  // another node may be pruning.
+  //
   // An attempt of unknown outcome still holds money: its call stays until that is booked.
   const calls = prepare((p: { before: number; limit: number }) =>
     db.deleteFrom('calls').where(
       'id',
       'in',
-      db
-        .selectFrom('calls')
-        .select('id')
-        .where('state', '=', 'ended')
-        .where('ended_at', '<', p.before)
-        .where((eb) =>
-          eb.not(
-            eb.exists(
-              eb
-                .selectFrom('attempts')
-                .select('n')
-                .whereRef('attempts.call_id', '=', 'calls.id')
-                .where('attempts.state', '=', 'unknown'),
+      locks.freeRows(
+        db
+          .selectFrom('calls')
+          .select('id')
+          .where('state', '=', 'ended')
+          .where('ended_at', '<', p.before)
+          .where((eb) =>
+            eb.not(
+              eb.exists(
+                eb
+                  .selectFrom('attempts')
+                  .select('n')
+                  .whereRef('attempts.call_id', '=', 'calls.id')
+                  .where('attempts.state', '=', 'unknown'),
+              ),
             ),
-          ),
-        )
-        .limit(p.limit),
+          )
+          .limit(p.limit),
+      ),
     ),
   );
   // The row counts the generations of a key: without it a next call would get the id of one that is still there.
   const idempotency = prepare((p: { before: number; limit: number }) =>
-    db
-      .deleteFrom('idempotency')
-      .where((eb) =>
-        eb(
-          eb.refTuple('tenant', 'idem_key'),
-          'in',
-          eb
-            .selectFrom('idempotency as expired')
-            .select(['expired.tenant', 'expired.idem_key'])
-            .where('expired.expires_at', '<=', p.before)
-            .where('expired.call_id', 'not in', eb.selectFrom('calls').select('id'))
-            .limit(p.limit)
-            .$asTuple('tenant', 'idem_key'),
-        ),
+    db.deleteFrom('idempotency').where((eb) =>
+      eb(
+        eb.refTuple('tenant', 'idem_key'),
+        'in',
+        locks
+          .freeRows(
+            eb
+              .selectFrom('idempotency as expired')
+              .select(['expired.tenant', 'expired.idem_key'])
+              .where('expired.expires_at', '<=', p.before)
+              .where((inner) =>
+                inner.not(
+                  inner.exists(inner.selectFrom('calls').select('id').whereRef('calls.id', '=', 'expired.call_id')),
+                ),
+              )
+              .limit(p.limit),
+          )
+          .$asTuple('tenant', 'idem_key'),
       ),
+    ),
   );
   // A call that has not ended still needs its request.
   const payloads = prepare((p: { before: number; limit: number }) =>
     db.deleteFrom('payloads').where(
       'ref',
       'in',
-      db
-        .selectFrom('payloads')
-        .select('ref')
-        .where('expires_at', '<=', p.before)
-        .where((eb) =>
-          eb.not(
-            eb.exists(
-              eb
-                .selectFrom('calls')
-                .select('id')
-                .where('calls.state', '<>', 'ended')
-                .whereRef('calls.request_ref', '=', 'payloads.ref'),
+      locks.freeRows(
+        db
+          .selectFrom('payloads')
+          .select('ref')
+          .where('expires_at', '<=', p.before)
+          .where((eb) =>
+            eb.not(
+              eb.exists(
+                eb
+                  .selectFrom('calls')
+                  .select('id')
+                  .where('calls.state', '<>', 'ended')
+                  .whereRef('calls.request_ref', '=', 'payloads.ref'),
+              ),
             ),
-          ),
-        )
-        .limit(p.limit),
+          )
+          .limit(p.limit),
+      ),
     ),
   );
 

@@ -1,11 +1,12 @@
 /** The money of attempts whose outcome was lost: the truth when it arrives late, the hold when it never does. */
 import type { AttemptCharge, Ledger } from '../../core/ports/ledger.ts';
 import { totalCost } from './attempts.ts';
+import type { AttemptKey } from './holds.ts';
 import { toNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import type { AttemptsTable, Tx } from './schema.ts';
 
-const BATCH = 200;
+const BATCH = 64;
 
 /** Books what an `unknown` attempt of an ended call really cost. No charge means that it cost nothing. */
 export async function reconcile(
@@ -32,7 +33,7 @@ export async function reconcile(
   await book(parts, tx, key, cost ?? 0n);
 }
 
-async function book(parts: LedgerParts, tx: Tx, key: { callId: string; n: number }, cost: bigint): Promise<void> {
+async function book(parts: LedgerParts, tx: Tx, key: AttemptKey, cost: bigint): Promise<void> {
   const touched = await parts.holds.charge(tx, key, cost);
   await parts.budgetAlerts.report(tx, touched, parts.now());
   const call = await parts.calls.get(tx, key.callId);
@@ -42,30 +43,30 @@ async function book(parts: LedgerParts, tx: Tx, key: { callId: string; n: number
 }
 
 export function createAbandon(parts: LedgerParts): Pick<Ledger, 'abandonUnknown'> {
-  const abandonBatch = (startedBefore: number): Promise<number> =>
+  /** A transaction each: locks are taken call by call. False when its truth has come in, or its call is gone. */
+  const abandon = (key: AttemptKey): Promise<boolean> =>
     parts.write(async (tx) => {
-      const rows = await parts.attempts.unknownBefore.all(tx, { startedBefore, limit: BATCH });
-      for (const row of rows) {
-        const key = { callId: row.call_id, n: row.n };
-        const cost = row.worst_case_nano_usd;
-        await parts.attempts.book.run(tx, {
-          ...key,
-          state: 'abandoned',
-          cost,
-          pricing: cost === null ? 'unpriced' : 'estimated',
-        });
-        await book(parts, tx, key, cost ?? 0n);
-      }
-      return rows.length;
+      await parts.calls.lock(tx, key.callId);
+      const row = await parts.attempts.find.first(tx, key);
+      if (row?.state !== 'unknown') return false;
+      const cost = row.worst_case_nano_usd;
+      const pricing = cost === null ? 'unpriced' : 'estimated';
+      await parts.attempts.book.run(tx, { ...key, state: 'abandoned', cost, pricing });
+      await book(parts, tx, key, cost ?? 0n);
+      return true;
     });
+
+  const oldest = (startedBefore: number) =>
+    parts.read((tx) => parts.attempts.unknownBefore.all(tx, { startedBefore, limit: BATCH }));
 
   return {
     async abandonUnknown(startedBefore) {
       let abandoned = 0;
       for (;;) {
-        const count = await abandonBatch(startedBefore);
-        abandoned += count;
-        if (count < BATCH) return abandoned;
+        const rows = await oldest(startedBefore);
+        const done = await Promise.all(rows.map((row) => abandon({ callId: row.call_id, n: row.n })));
+        abandoned += done.filter(Boolean).length;
+        if (rows.length < BATCH) return abandoned;
       }
     },
   };

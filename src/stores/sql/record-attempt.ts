@@ -5,6 +5,7 @@ import { callView } from './call-view.ts';
 import { toNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import { reconcile } from './reconcile.ts';
+import { unknownEvent } from './unknown-event.ts';
 import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
 
 type Standing =
@@ -21,7 +22,7 @@ export function createRecordAttempt(
 
   /** What a lease still allows. Every verb begins here, with the call's row first. */
   const standingOf = async (tx: Tx, lease: AttemptLease): Promise<Standing> => {
-    const call = await parts.calls.find(tx, lease.callId);
+    const call = await parts.calls.lock(tx, lease.callId);
     const rows = await attempts.ofCall.all(tx, { callId: lease.callId });
     const row = rows.find(({ n }) => n === lease.attempt);
     if (!call || !row || row.epoch !== lease.epoch) return { may: 'nothing', result: FENCED };
@@ -46,19 +47,22 @@ export function createRecordAttempt(
       parts.write(async (tx) => {
         const standing = await standingOf(tx, lease);
         if (standing.may === 'nothing') return standing.result;
-        if (standing.may !== 'write') return ENDED;
+        if (standing.may !== 'write' || standing.row.state === 'unknown') return ENDED;
         await attempts.setStreaming.run(tx, { ...keyOf(lease), responseId });
         return { written: true };
       }),
 
     fence: (lease, reason) =>
       parts.write(async (tx) => {
+        await parts.calls.lock(tx, lease.callId);
         const row = await attempts.find.first(tx, keyOf(lease));
         const taken = { ...lease, epoch: lease.epoch + 1 };
         if (row?.state === 'unknown' && row.epoch === taken.epoch) return taken;
         const isLive = row?.state === 'dispatched' || row?.state === 'streaming';
         if (!isLive || row.epoch !== lease.epoch) return null;
-        await attempts.setUnknown.run(tx, { ...keyOf(lease), epoch: taken.epoch, endedAt: parts.now(), reason });
+        const now = parts.now();
+        await attempts.setUnknown.run(tx, { ...keyOf(lease), epoch: taken.epoch, endedAt: now, reason });
+        await parts.outbox.append(tx, 'attempt-unknown', now, unknownEvent(row, reason));
         return taken;
       }),
 
@@ -103,13 +107,19 @@ export function createRecordAttempt(
           if (!staysUnknown(input)) await reconcile(parts, tx, row, input.charge);
           return ENDED;
         }
+        // Said before: the repeat is no second event.
+        if (row.state === 'unknown' && row.failure !== null && staysUnknown(input)) return { written: true };
         await attempts.report.run(tx, {
           ...reportOf(row, input.charge, input.firstTokenAt, parts.now()),
           ...(staysUnknown(input) ? { state: 'unknown', pricing: 'estimated' } : { state: 'failed' }),
           error_code: input.failure.error.code,
           failure: JSON.stringify(input.failure),
         });
-        if (staysUnknown(input)) return { written: true };
+        if (staysUnknown(input)) {
+          const reason = `its writer lost it: ${input.failure.error.code}`;
+          await parts.outbox.append(tx, 'attempt-unknown', parts.now(), unknownEvent(row, reason));
+          return { written: true };
+        }
         if (input.charge === null) await holds.release(tx, keyOf(input.lease));
         else {
           const touched = await holds.charge(tx, keyOf(input.lease), input.charge.costNanoUsd ?? 0n);

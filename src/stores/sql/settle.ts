@@ -3,6 +3,7 @@ import type { Ledger } from '../../core/ports/ledger.ts';
 import { callView } from './call-view.ts';
 import type { LedgerParts } from './parts.ts';
 import type { AttemptsTable, Tx } from './schema.ts';
+import { unknownEvent } from './unknown-event.ts';
 
 export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
   const { calls, attempts, holds } = parts;
@@ -19,6 +20,7 @@ export function createSettle(parts: LedgerParts): Pick<Ledger, 'settle'> {
       case 'streaming': {
         const reason = 'the call ended before the attempt reported';
         await attempts.setUnknown.run(tx, { ...key, epoch: row.epoch, endedAt: now, reason });
+        await parts.outbox.append(tx, 'attempt-unknown', now, unknownEvent(row, reason));
         return { ...row, state: 'unknown', pricing: 'estimated', ended_at: now, error_code: 'outcome_unknown' };
       }
       case 'settled':

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { budget, sums } from '../contract/fixture.ts';
 import { temporaryLedger } from './temporary-ledger.ts';
 
-const CHILD = fileURLToPath(new URL('./ledger-child.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('../contract/ledger-child.ts', import.meta.url));
 
 test('G4 two processes on one file never overshoot a hard budget together', { timeout: 60_000 }, async () => {
   const { ledger, path } = await temporaryLedger();

@@ -1,7 +1,7 @@
 /** A wrong `llmCall`: it calls the provider before the admission. The replay test must notice. */
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { CallSteps, ProviderActivities } from '../../src/activities/types.ts';
-import type { AttemptOrder, CallInput } from '../../src/core/call/types.ts';
+import type { CallSteps, ProviderActivities } from '../../../src/activities/types.ts';
+import type { AttemptOrder, CallInput } from '../../../src/core/call/types.ts';
 
 export async function llmCall(input: CallInput): Promise<void> {
   const { executeProvider } = proxyActivities<ProviderActivities>({ startToCloseTimeout: '1 minute' });

@@ -1,0 +1,156 @@
+/** What has gone to one client of a stream, and from which attempt: the text that a client holds is one attempt's. */
+import type { FastifyReply } from 'fastify';
+import type { StoredAnswer } from '../core/call/stored-answer.ts';
+import type { SseEvent, Wire } from '../core/chat.ts';
+import type { ErrorRecord } from '../core/errors.ts';
+import type { BusMessage } from '../core/ports/stream-bus.ts';
+import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
+import { createDoorStream, eventsOfAnswer, replayFrames, type DoorStream } from '../providers/stream-bridge.ts';
+import { errorBody, type ErrorShape } from './error-reply.ts';
+import { sendError } from './send-error.ts';
+import { openSse, type SseResponse } from './sse-response.ts';
+import { formatStreamPosition, type StreamPosition } from './stream-position.ts';
+
+export interface ClientStreamOptions {
+  callId: string;
+  requestId: string;
+  /** The caller's own request: its wire and options shape the events. */
+  request: CallRequest;
+  door: DoorWire;
+  shape: ErrorShape;
+  reply: FastifyReply;
+  /** Sends the header `Idempotent-Replayed`. */
+  isReplay: boolean;
+  /** The last event that the client got on an earlier connection. */
+  resumeFrom: StreamPosition | null;
+  /** The client asked for an `attempt-rollback` event instead of an error when an attempt is lost. */
+  takesRollbacks: boolean;
+}
+
+export type ClientStream = ReturnType<typeof createClientStream>;
+type Frame = Extract<BusMessage, { type: 'frame' }>;
+
+export function createClientStream(options: ClientStreamOptions) {
+  const { callId, door, request, reply, shape, requestId, resumeFrom } = options;
+  let sse: SseResponse | null = null;
+  let stream: DoorStream | null = null;
+  /** The attempt whose events are being made. */
+  let attempt = 0;
+  /** The attempt whose text the client holds; 0 for none. */
+  let heldByClient = resumeFrom?.attempt ?? 0;
+  /** Events before the first content: held back, so that an attempt that fails there leaves no trace. */
+  let held: SseEvent[] | null = null;
+  let seq = 0;
+
+  /** Gives each event its id, and leaves out those that the client had before it came back. */
+  function numbered(events: readonly SseEvent[]): SseEvent[] {
+    const out: SseEvent[] = [];
+    for (const event of events) {
+      const position = { callId, attempt, seq: seq++ };
+      if (resumeFrom?.attempt === attempt && position.seq <= resumeFrom.seq) continue;
+      out.push({ ...event, id: formatStreamPosition(position) });
+    }
+    return out;
+  }
+
+  function open(): SseResponse {
+    if (sse) return sse;
+    reply.hijack();
+    sse = openSse(reply.raw, {
+      'x-holdfast-call-id': callId,
+      'x-request-id': requestId,
+      'request-id': requestId,
+      ...(options.isReplay && { 'idempotent-replayed': 'true' }),
+    });
+    return sse;
+  }
+
+  async function write(events: readonly SseEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    heldByClient = attempt;
+    await open().write(events);
+  }
+
+  async function fail(error: ErrorRecord): Promise<FastifyReply> {
+    if (!sse) return sendError(reply, error, shape, requestId);
+    const data = JSON.stringify(errorBody(error, shape, requestId));
+    await sse.write([shape === 'anthropic' ? { event: 'error', data } : { data }]);
+    sse.end();
+    return reply;
+  }
+
+  /** Whether the client may be given text of this attempt; tells it to drop what it holds where it asked for that. */
+  async function mayFollowWith(next: number): Promise<boolean> {
+    if (heldByClient === 0 || heldByClient >= next) return true;
+    if (!options.takesRollbacks) return false;
+    const data = JSON.stringify({ type: 'attempt-rollback', call_id: callId, attempt: heldByClient, next });
+    heldByClient = 0;
+    await open().write([{ event: 'attempt-rollback', data }]);
+    return true;
+  }
+
+  return {
+    get isOpen() {
+      return sse?.isOpen ?? false;
+    },
+    /** A new attempt begins. False when the client holds another one's text: the stream has failed then. */
+    async begin(number: number, wire: Wire): Promise<boolean> {
+      if (!(await mayFollowWith(number))) {
+        await fail(splicedError(heldByClient, number));
+        return false;
+      }
+      attempt = number;
+      stream = createDoorStream(wire, door, request);
+      held = [];
+      seq = 0;
+      return true;
+    },
+    /** The client's events for a frame of the attempt that has begun; none of an attempt older than the client's. */
+    take(frame: Frame): SseEvent[] {
+      if (!stream || attempt < heldByClient) return [];
+      const events = numbered(stream.push(frame.raw, frame.events));
+      if (held === null) return events;
+      held.push(...events);
+      if (!frame.events.some(({ type }) => type !== 'start' && type !== 'usage')) return [];
+      const flushed = held;
+      held = null;
+      return flushed;
+    },
+    write,
+    /** Sends what is still missing of the answer, then the end mark. */
+    async finish(stored: StoredAnswer, answeredBy: number): Promise<FastifyReply> {
+      const streamed = stream !== null && seq > 0 && attempt === answeredBy;
+      if (!(await mayFollowWith(answeredBy)) || heldByClient > answeredBy) {
+        return fail(splicedError(heldByClient, answeredBy));
+      }
+      if (streamed && stream !== null) {
+        await open().write([...(held ?? []), ...numbered(stream.end())]);
+      } else {
+        // Nothing of this attempt was streamed here: it answered in one piece, or ran before this client came.
+        attempt = answeredBy;
+        seq = 0;
+        const events = stored.frames === null ? inOnePiece(stored) : replayFrames(stored, door, request);
+        await open().write(numbered(events));
+      }
+      open().end();
+      return reply;
+    },
+    fail,
+  };
+
+  /** An answer that came in one piece, as a stream. */
+  function inOnePiece(stored: StoredAnswer): SseEvent[] {
+    const encoder = door.createStreamEncoder(request);
+    return [...encoder.push(eventsOfAnswer(stored.answer)), ...encoder.end()];
+  }
+}
+
+function splicedError(begun: number, next: number): ErrorRecord {
+  return {
+    code: 'outcome_unknown',
+    message:
+      `Attempt ${String(begun)} was lost in mid-stream; the call goes on with attempt ${String(next)}. ` +
+      'Ask for the stream again without Last-Event-ID, or with x-holdfast-stream: rollback to be told in the stream.',
+    source: 'gateway',
+  };
+}

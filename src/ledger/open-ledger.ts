@@ -1,0 +1,45 @@
+/** Opens the ledger that the configuration names. */
+import { join } from 'node:path';
+import { HoldfastError } from '../core/errors.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { PayloadStore } from '../core/ports/payload-store.ts';
+import type { SecretStore } from '../core/ports/secret-store.ts';
+import type { LedgerStore } from '../core/settings.ts';
+import { parseCredentialReference } from '../credentials/credential-reference.ts';
+import { openPostgresLedger } from '../stores/postgres/open-postgres-ledger.ts';
+import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
+
+export interface OpenLedgerOptions {
+  store: LedgerStore;
+  /** Where the file of SQLite is. */
+  home: string;
+  /** 32 bytes, see `loadMasterKey`. */
+  masterKey: Uint8Array;
+  /** For a URL that is given as `secret:NAME`. */
+  secrets: Pick<SecretStore, 'resolve'>;
+  /** For a URL that is given as `env:NAME`. */
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+export const ledgerPath = (home: string) => join(home, 'ledger.db');
+
+/** @throws HoldfastError `invalid_request` when the URL is missing or is none, `engine_unavailable` as the stores do. */
+export async function openLedger(options: OpenLedgerOptions): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
+  const { store, home, masterKey } = options;
+  if (store.kind === 'sqlite') return openSqliteLedger({ path: ledgerPath(home), masterKey });
+  return openPostgresLedger({ url: await postgresUrlOf(store.urlReference, options), masterKey });
+}
+
+/** Reads the URL at the moment it is needed. It holds a password, so it stays out of settings, logs and errors. */
+export async function postgresUrlOf(
+  reference: string,
+  { secrets, env }: Pick<OpenLedgerOptions, 'secrets' | 'env'>,
+): Promise<string> {
+  const { source, name } = parseCredentialReference(reference);
+  const url = source === 'env' ? env[name] : (await secrets.resolve(name))?.value;
+  if (url) return url;
+  const fix = source === 'env' ? `Set ${name}` : `Store it: holdfast secrets set ${name}`;
+  throw new HoldfastError('invalid_request', `stores.postgresUrl refers to ${reference}, and there is none. ${fix}.`, {
+    param: 'stores.postgresUrl',
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * Test support: a process of its own at a ledger, which is a SQLite file or a `postgres:` URL.
+ * - `grab PLACE NAME COUNT LIMIT` opens attempts against one hard budget, from the moment that a line comes in, and prints
+ *   how many were granted.
+ * - `churn PLACE NAME` lives calls through until it is killed.
+ * - `serve PLACE NAME` opens the ledger at the first line, and answers each line, a JSON `ChildCommand`, with one of JSON.
+ */
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { openPostgresLedger } from '../postgres/open-postgres-ledger.ts';
+import { openSqliteLedger } from '../sqlite/open-sqlite-ledger.ts';
+import {
+  DAY_MS,
+  acceptInput,
+  admitted,
+  accepted,
+  answerOf,
+  budget,
+  dispatched,
+  failureOf,
+  openInput,
+  success,
+} from './fixture.ts';
+
+export type ChildCommand =
+  | { do: 'open' }
+  /** Opens an attempt for each amount at once; answers which were granted. */
+  | { do: 'spend'; amounts: string[]; limit: string; scope: string }
+  /** Accepts a call for each key at once; answers status and call id of each. */
+  | { do: 'claim'; keys: string[] }
+  /** Appends as many audit entries at once. */
+  | { do: 'audit'; count: number };
+
+const CHURN_LANES = 8;
+const [mode, place = '', name = '', count = '0', limit = '0'] = process.argv.slice(2);
+
+const open = async () => {
+  const masterKey = new Uint8Array(32).fill(1);
+  const isUrl = place.startsWith('postgres:');
+  return isUrl ? openPostgresLedger({ url: place, masterKey }) : openSqliteLedger({ path: place, masterKey });
+};
+
+async function grab(): Promise<void> {
+  const { ledger } = await open();
+  console.log('ready');
+  await once(process.stdin, 'data');
+  const budgets = [budget({ period: 'total', limitNanoUsd: BigInt(limit) })];
+  let granted = 0;
+  for (let index = 0; index < Number(count); index += 1) {
+    const callId = await accepted(ledger, `${name}-${String(index)}`);
+    const opened = await ledger.openAttempt(openInput(callId, { worstCaseNanoUsd: 100n, budgets }));
+    if (opened.status === 'dispatched') granted += 1;
+  }
+  await ledger.close();
+  console.log(granted);
+  process.stdin.destroy();
+}
+
+async function churn(): Promise<void> {
+  const { ledger } = await open();
+  const budgets = [budget({ period: 'total', limitNanoUsd: 10n ** 12n }), budget({ scope: 'key:app', period: 'hour' })];
+  for (const spec of budgets) spec.hard = false;
+  const lane = async (number: number): Promise<never> => {
+    for (let index = 0; ; index += 1) {
+      const callId = await admitted(ledger, `${name}-${String(number)}-${String(index)}`, budgets);
+      const lease = await dispatched(ledger, openInput(callId, { budgets }));
+      if (index % 3 === 0) await ledger.recordFailure(failureOf(lease));
+      else if (index % 3 === 1) await ledger.recordAnswer(answerOf(lease, BigInt(index % 1000)));
+      await ledger.settle(success(callId));
+      if (index === 2 && number === 0) console.log('churning');
+    }
+  };
+  await Promise.all(Array.from({ length: CHURN_LANES }, (_, number) => lane(number)));
+}
+
+async function serve(): Promise<void> {
+  const lines = createInterface(process.stdin)[Symbol.asyncIterator]();
+  console.log('ready');
+  let line = await lines.next();
+  if (line.done) return;
+  const { ledger } = await open();
+  let round = 0;
+
+  const spend = async (amount: string, index: number, scope: string, limitNanoUsd: bigint) => {
+    const callId = await accepted(ledger, `${name}-${scope}-${String(round)}-${String(index)}`);
+    const budgets = [budget({ scope, period: 'total', limitNanoUsd })];
+    const opened = await ledger.openAttempt(openInput(callId, { worstCaseNanoUsd: BigInt(amount), budgets }));
+    return opened.status === 'dispatched';
+  };
+  const claim = async (key: string) => {
+    const result = await ledger.accept(acceptInput(key, { idempotency: { key, bodyHash: 'same', ttlMs: DAY_MS } }));
+    const callId = result.status === 'accepted' ? result.input.callId : result.callId;
+    return { status: result.status, callId };
+  };
+  const run = (command: ChildCommand): Promise<unknown> => {
+    switch (command.do) {
+      case 'open':
+        return Promise.resolve('opened');
+      case 'spend':
+        return Promise.all(
+          command.amounts.map((amount, index) => spend(amount, index, command.scope, BigInt(command.limit))),
+        );
+      case 'claim':
+        return Promise.all(command.keys.map(claim));
+      case 'audit': {
+        const entry = { actor: name, action: 'x', subject: 'y', details: {} };
+        return Promise.all(Array.from({ length: command.count }, () => ledger.appendAudit(entry)));
+      }
+    }
+  };
+  for (; !line.done; line = await lines.next()) {
+    console.log(JSON.stringify(await run(JSON.parse(line.value) as ChildCommand)));
+    round += 1;
+  }
+  await ledger.close();
+}
+
+if (mode === 'grab') await grab();
+else if (mode === 'churn') await churn();
+else await serve();

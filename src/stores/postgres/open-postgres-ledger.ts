@@ -1,0 +1,88 @@
+/** The fleet's ledger: one PostgreSQL database for any number of nodes. */
+import { Kysely, PostgresDialect } from 'kysely';
+import { HoldfastError } from '../../core/errors.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { PayloadStore } from '../../core/ports/payload-store.ts';
+import type { Tables } from '../sql/schema.ts';
+import { createSqlLedger } from '../sql/sql-ledger.ts';
+import { checkMasterKey } from './check-master-key.ts';
+import { integerColumns } from './integer-columns.ts';
+import { migrate, schemaVersion } from './migrate.ts';
+import { fromPostgresError } from './postgres-error.ts';
+import { postgresLocks } from './postgres-locks.ts';
+import { DEFAULT_WAITS, createPostgresPool, poolForKysely } from './postgres-pool.ts';
+import type { PostgresWaits } from './postgres-pool.ts';
+import { checkPostgresUrl } from './postgres-url.ts';
+import { createRunners } from './run-transaction.ts';
+
+const DEFAULT_POOL_SIZE = 16;
+
+export interface PostgresLedgerOptions {
+  /** `postgres://user:password@host:5432/database?sslmode=verify-full`. */
+  url: string;
+  /** 32 bytes, the same for every node; see `loadMasterKey`. */
+  masterKey: Uint8Array;
+  /** Unix milliseconds; default `Date.now`. */
+  clock?: () => number;
+  /** Connections of this process at most. Default 16. */
+  poolSize?: number;
+  /** Bounds of waiting; default 10 s for a connection, 5 s for a lock, 15 s for a statement. */
+  waits?: Partial<PostgresWaits>;
+  /** From 0 to 1; default `Math.random`. */
+  random?: () => number;
+}
+
+/**
+ * Connects, and brings the schema up to date.
+ * @throws HoldfastError `invalid_request` for a URL that is none; `engine_unavailable` when the server cannot be reached or
+ * refuses, when the schema is newer than this version, or when the master key is not that of the other nodes.
+ */
+export async function openPostgresLedger(
+  options: PostgresLedgerOptions,
+): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
+  const db = openPostgres(options);
+  try {
+    await migrate(db);
+    await checkMasterKey(db, options.masterKey);
+  } catch (error) {
+    await db.destroy();
+    throw fromPostgresError(error);
+  }
+  return createSqlLedger({
+    db,
+    locks: postgresLocks,
+    ...createRunners(db, options.random ?? Math.random),
+    masterKey: options.masterKey,
+    now: options.clock ?? Date.now,
+    translateError: fromPostgresError,
+    backup: () => Promise.reject(backupElsewhere()),
+  });
+}
+
+/** The schema's version as it stands, 0 without one. Changes nothing. @throws HoldfastError as `openPostgresLedger`. */
+export async function postgresSchemaVersion(url: string): Promise<number> {
+  const db = openPostgres({ url, poolSize: 1 });
+  try {
+    return await schemaVersion(db);
+  } catch (error) {
+    throw fromPostgresError(error);
+  } finally {
+    await db.destroy();
+  }
+}
+
+function openPostgres(options: Pick<PostgresLedgerOptions, 'url' | 'poolSize' | 'waits'>): Kysely<Tables> {
+  const waits = { ...DEFAULT_WAITS, ...options.waits };
+  const pool = createPostgresPool(checkPostgresUrl(options.url), options.poolSize ?? DEFAULT_POOL_SIZE, waits);
+  return new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: poolForKysely(pool) }),
+    plugins: [integerColumns],
+  });
+}
+
+function backupElsewhere(): HoldfastError {
+  return new HoldfastError(
+    'invalid_request',
+    'A ledger in PostgreSQL is copied by the tools of its server: pg_dump --format=custom, or continuous archiving.',
+  );
+}

@@ -1,0 +1,37 @@
+/** The clients of a round: they ask, leave, ask twice, and those with a key come back until they have an answer. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CallPlan, SubmissionPlan } from './plan.ts';
+import type { Submission } from './submission.ts';
+import { submit } from './submit.ts';
+
+export interface CallerInput {
+  url: string;
+  call: CallPlan;
+  /** The virtual key of the call's tenant. */
+  key: string;
+  beganAt: number;
+  /** Who has no answer by then gives up. */
+  patienceMs: number;
+}
+
+/** Every request that the clients of this call made, in the order of each client. */
+export async function runCallers(input: CallerInput): Promise<Submission[]> {
+  const clients = await Promise.all(input.call.submissions.map((plan) => runClient(input, plan)));
+  return clients.flat();
+}
+
+async function runClient({ url, call, key, beganAt, patienceMs }: CallerInput, plan: SubmissionPlan) {
+  const { nonce, isStream, isKeyed } = call;
+  const made: Submission[] = [];
+  const deadline = beganAt + plan.atMs + patienceMs;
+  let { leaveAfterMs } = plan;
+  await delay(Math.max(0, beganAt + plan.atMs - Date.now()));
+  for (;;) {
+    const seen = await submit(url, { nonce, isStream, isKeyed, leaveAfterMs, key });
+    made.push(seen);
+    // Without a key a second request would be a second call.
+    if (!isKeyed || !seen.mayAskAgain || Date.now() > deadline) return made;
+    leaveAfterMs = null;
+    await delay(seen.retryAfterMs);
+  }
+}

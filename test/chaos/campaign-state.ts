@@ -1,0 +1,52 @@
+/** How far a campaign is: on disk after each round, so that one that was stopped goes on. */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hasCode } from '../../src/temporal/process-identity.ts';
+import { NOTHING, type Tally } from './tally.ts';
+
+export type TargetKind = 'holdfast' | 'plain-proxy';
+
+export interface CampaignState {
+  seed: string;
+  target: TargetKind;
+  callsARound: number;
+  /** How many times it was started; stands in every nonce. */
+  sessions: number;
+  /** Rounds that are finished and judged. */
+  reached: number;
+  tally: Tally;
+  /** The first of them; `tally` has their number. */
+  faults: string[];
+}
+
+const MAX_FAULTS = 200;
+
+export function defaultStateDir(seed: string, shape: string, target: TargetKind): string {
+  return join(tmpdir(), `holdfast-chaos-${shape}-${target}-${seed.replace(/\W/g, '_')}`);
+}
+
+/** @throws Error when the directory has another campaign. */
+export function loadState(dir: string, wanted: Pick<CampaignState, 'seed' | 'target' | 'callsARound'>): CampaignState {
+  let text: string;
+  try {
+    text = readFileSync(join(dir, 'state.json'), 'utf8');
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    return { ...wanted, sessions: 0, reached: 0, tally: NOTHING, faults: [] };
+  }
+  const state = JSON.parse(text) as CampaignState;
+  for (const name of ['seed', 'target', 'callsARound'] as const) {
+    if (state[name] !== wanted[name]) {
+      throw new Error(`${dir} has a campaign with ${name} ${String(state[name])}. Use another --state, or remove it.`);
+    }
+  }
+  return state;
+}
+
+export function saveState(dir: string, state: CampaignState): void {
+  mkdirSync(dir, { recursive: true });
+  const draft = join(dir, 'state.json.draft');
+  writeFileSync(draft, JSON.stringify({ ...state, faults: state.faults.slice(0, MAX_FAULTS) }, null, 2));
+  renameSync(draft, join(dir, 'state.json'));
+}

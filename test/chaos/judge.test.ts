@@ -1,0 +1,165 @@
+/** A bar that cannot be missed says nothing: each of them is missed here by evidence made for it. */
+import { describe, expect, it } from 'vitest';
+import type { AttemptView, CallView } from '../../src/core/ports/ledger.ts';
+import { NO_USAGE } from '../../src/core/usage.ts';
+import { costNanoUsd, TIGHT_LIMIT_NANO_USD } from './campaign-config.ts';
+import { judge } from './judge.ts';
+import type { CallPlan, RoundPlan } from './plan.ts';
+import type { Evidence } from './play-round.ts';
+import { answerOf } from './provider-script.ts';
+import type { ProviderRequest } from './provider-truth.ts';
+import { isPassed } from './report.ts';
+import type { Submission } from './submission.ts';
+
+const nonce = 's1-r1c0';
+const said = answerOf(nonce, 1);
+const call: CallPlan = { nonce, isStream: true, isKeyed: true, tenant: 'tight', submissions: [] };
+const plan: RoundPlan = { round: 1, calls: [call], faults: [{ kind: 'kill-node', atMs: 10 }], network: null };
+
+const submission: Submission = {
+  nonce,
+  isStream: true,
+  isKeyed: true,
+  startedAt: 0,
+  endedAt: 900,
+  callId: 'call-1',
+  status: 200,
+  text: said.text,
+  end: 'whole',
+  errorCode: null,
+  mayAskAgain: false,
+  retryAfterMs: 0,
+};
+
+const request: ProviderRequest = {
+  nonce,
+  nth: 1,
+  isStream: true,
+  receivedAt: 5,
+  endedAt: 800,
+  outcome: 'whole',
+  billedInputTokens: said.inputTokens,
+  billedOutputTokens: said.outputTokens,
+  sentText: said.text,
+};
+
+const attempt: AttemptView = {
+  n: 1,
+  order: 1,
+  provider: 'mock',
+  model: 'chaos-1',
+  credential: null,
+  state: 'settled',
+  startedAt: new Date(5).toISOString(),
+  usage: { ...NO_USAGE, inputTokens: said.inputTokens, outputTokens: said.outputTokens },
+  costNanoUsd: String(costNanoUsd(said.inputTokens, said.outputTokens)),
+  pricing: 'priced',
+};
+
+const view: CallView = {
+  id: 'call-1',
+  tenant: 'tight-1',
+  kind: 'chat',
+  model: 'chaos',
+  state: 'ended',
+  outcome: 'succeeded',
+  createdAt: new Date(1).toISOString(),
+  endedAt: new Date(850).toISOString(),
+  costNanoUsd: attempt.costNanoUsd,
+  pricing: 'priced',
+  error: null,
+  key: null,
+  tags: { nonce },
+  requestRef: null,
+  answerRef: null,
+  attempts: [attempt],
+};
+
+interface Scene {
+  submissions?: Submission[];
+  requests?: ProviderRequest[];
+  ledger?: CallView[];
+  heldNanoUsd?: bigint;
+}
+
+function judged({ submissions = [submission], requests = [request], ledger = [view], heldNanoUsd = 0n }: Scene) {
+  const money = { heldNanoUsd, tightSpentNanoUsd: 0n };
+  const evidence: Evidence = {
+    round: 1,
+    calls: [call],
+    submissions,
+    requests,
+    hits: [{ at: 100, restartedAt: 200, kills: 1, noticedAfterMs: null }],
+    known: [],
+    ledger,
+    closed: ledger,
+    held: { before: money, after: money },
+  };
+  const { tally, faults } = judge(plan, evidence);
+  return { tally, faults, passed: isPassed(tally) };
+}
+
+const withAttempt = (change: Partial<AttemptView>): CallView => ({ ...view, attempts: [{ ...attempt, ...change }] });
+
+it('a call that was answered once and booked as billed meets every bar', () => {
+  const { tally, faults, passed } = judged({});
+  expect(faults).toEqual([]);
+  expect(passed).toBe(true);
+  expect(tally).toMatchObject({ accepted: 1, answered: 1, settled: 1, recoveryMs: [650] });
+});
+
+describe('a bar is missed by', () => {
+  it('a call that is still open', () => {
+    const open: CallView = { ...view, state: 'running', outcome: null, endedAt: null };
+    expect(judged({ ledger: [open] })).toMatchObject({ passed: false, tally: { lost: 1 } });
+  });
+
+  it('a client whose key never gives it an answer', () => {
+    const lost: Submission = { ...submission, end: 'nothing', status: null, text: '', mayAskAgain: true };
+    expect(judged({ submissions: [lost] })).toMatchObject({ passed: false, tally: { lost: 1 } });
+  });
+
+  it('a second payment of which the ledger has no attempt', () => {
+    const second = { ...request, nth: 2, billedOutputTokens: 3, outcome: 'cut' as const };
+    expect(judged({ requests: [request, second] })).toMatchObject({ passed: false, tally: { silentDuplicates: 1 } });
+  });
+
+  it('more billed than the hard budget has', () => {
+    const billedOutputTokens = Number(TIGHT_LIMIT_NANO_USD / 7_000n);
+    const dear = { ...request, nth: 2, outcome: 'cut' as const, billedOutputTokens };
+    const ledger = [{ ...view, attempts: [attempt, { ...attempt, n: 2, state: 'failed' as const }] }];
+    const { tally, passed } = judged({ requests: [request, dear], ledger });
+    expect(passed).toBe(false);
+    expect(BigInt(tally.overshootNanoUsd)).toBeGreaterThan(0n);
+    expect(tally).toMatchObject({ silentDuplicates: 0, costErrors: 0, underbooked: 1 });
+  });
+
+  it('a hold that stands for nothing', () => {
+    expect(judged({ heldNanoUsd: 1n })).toMatchObject({ passed: false, tally: { leakedNanoUsd: '1' } });
+  });
+
+  it('a cost that is off by one nano-USD, and a usage that nobody billed', () => {
+    const costs = withAttempt({ costNanoUsd: String(BigInt(attempt.costNanoUsd) + 1n) });
+    expect(judged({ ledger: [costs] })).toMatchObject({ passed: false, tally: { costErrors: 1 } });
+    const counts = withAttempt({ usage: { ...NO_USAGE, inputTokens: 1, outputTokens: 1 } });
+    expect(judged({ ledger: [counts] })).toMatchObject({ passed: false, tally: { costErrors: 1 } });
+  });
+
+  it.each<[string, Partial<Submission>]>([
+    ['the texts of two attempts in one', { text: `${said.text} ${answerOf(nonce, 2).text}` }],
+    ['a part that passes for the whole', { text: said.words.slice(0, 3).join(' ') }],
+    ['a part that no attempt said', { text: 'something else', end: 'broken', mayAskAgain: true }],
+    ['a stream that just ends', { text: said.words[0] ?? '', end: 'silent', mayAskAgain: true }],
+  ])('%s', (_name, change) => {
+    const { passed, tally } = judged({ submissions: [{ ...submission, ...change }, submission] });
+    expect(passed).toBe(false);
+    expect(tally.textMismatches).toBeGreaterThan(0);
+  });
+
+  it('a recovery of more than twenty seconds, without what the provider took', () => {
+    const late: CallView = { ...view, endedAt: new Date(25_000).toISOString() };
+    expect(judged({ ledger: [late] })).toMatchObject({ passed: false, tally: { recoveryMs: [24_800] } });
+    const slow = { ...request, receivedAt: 300, endedAt: 24_900 };
+    expect(judged({ ledger: [late], requests: [slow] })).toMatchObject({ passed: true, tally: { recoveryMs: [200] } });
+  });
+});

@@ -1,0 +1,104 @@
+/**
+ * What happens in a round, from the seed alone: who asks for what and when, what is killed, how the network fails.
+ * The plan is deterministic; in which order the system's processes then run is not.
+ */
+import { createRandom, type Random } from './random.ts';
+
+/** `terminate` is SIGTERM, the others SIGKILL. */
+export type FaultKind = 'kill-node' | 'kill-server' | 'kill-both' | 'terminate';
+export type NetworkFaultKind = 'refuse' | 'reset' | 'black-hole' | 'slow';
+
+export interface SubmissionPlan {
+  /** After the beginning of the round. */
+  atMs: number;
+  /** Its client closes the connection after so long; null stays. */
+  leaveAfterMs: number | null;
+}
+
+export interface CallPlan {
+  /** Names the call in its prompt, in its tags and at the provider. */
+  nonce: string;
+  isStream: boolean;
+  /** Sent with an Idempotency-Key, the nonce. */
+  isKeyed: boolean;
+  /** `tight` has a hard budget that the round's calls do not all fit in. */
+  tenant: 'open' | 'tight';
+  /** More than one: the same request with the same key again, at once or later. */
+  submissions: SubmissionPlan[];
+}
+
+export interface FaultPlan {
+  kind: FaultKind;
+  /** After the beginning of the round; of a second one, after calls are accepted again. */
+  atMs: number;
+}
+
+export interface RoundPlan {
+  round: number;
+  calls: CallPlan[];
+  /** One, or a second in the middle of the recovery from the first. */
+  faults: FaultPlan[];
+  network: { kind: NetworkFaultKind; atMs: number; forMs: number } | null;
+}
+
+const LOAD_MS = 2_500;
+const SECOND_FAULT_SHARE = 0.25;
+/** The heartbeat timeout, after which lost attempts are taken up again, and a little more. */
+const SECOND_FAULT_WITHIN_MS = 12_000;
+
+export function planRound(seed: string, round: number, callCount: number): RoundPlan {
+  const random = createRandom(`${seed}/round ${String(round)}`);
+  return {
+    round,
+    faults: [
+      planFault(random, LOAD_MS),
+      ...(random.chance(SECOND_FAULT_SHARE) ? [planFault(random, SECOND_FAULT_WITHIN_MS)] : []),
+    ],
+    network: random.chance(0.4) ? planNetworkFault(random) : null,
+    calls: Array.from({ length: callCount }, (_, index) => planCall(random, `r${String(round)}c${String(index)}`)),
+  };
+}
+
+function planFault(random: Random, withinMs: number): FaultPlan {
+  return {
+    kind: random.weighted<FaultKind>([
+      [50, 'kill-node'],
+      [20, 'kill-server'],
+      [20, 'kill-both'],
+      [10, 'terminate'],
+    ]),
+    atMs: random.between(200, withinMs),
+  };
+}
+
+function planNetworkFault(random: Random): RoundPlan['network'] {
+  const kind = random.weighted<NetworkFaultKind>([
+    [1, 'refuse'],
+    [1, 'reset'],
+    [1, 'black-hole'],
+    [1, 'slow'],
+  ]);
+  return { kind, atMs: random.between(0, LOAD_MS), forMs: random.between(200, 2_500) };
+}
+
+function planCall(random: Random, nonce: string): CallPlan {
+  const isKeyed = random.chance(0.7);
+  const first = planSubmission(random, random.between(0, LOAD_MS));
+  const copies = isKeyed && random.chance(0.4) ? random.between(1, 3) : 0;
+  return {
+    nonce,
+    isStream: random.chance(0.5),
+    isKeyed,
+    tenant: random.chance(0.35) ? 'tight' : 'open',
+    submissions: [
+      first,
+      ...Array.from({ length: copies }, () =>
+        planSubmission(random, first.atMs + (random.chance(0.5) ? 0 : random.between(50, 4_000))),
+      ),
+    ],
+  };
+}
+
+function planSubmission(random: Random, atMs: number): SubmissionPlan {
+  return { atMs, leaveAfterMs: random.chance(0.15) ? random.between(50, 1_500) : null };
+}

@@ -1,0 +1,76 @@
+/**
+ * `npm run test:chaos -- --rounds N --seed S --shape embedded`: the campaign as a command. Fails when a bar is missed.
+ */
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runCampaign } from './campaign.ts';
+import { defaultStateDir } from './campaign-state.ts';
+import { isPassed, rowsOf, table } from './report.ts';
+import { writeCorrectness } from './write-correctness.ts';
+
+const CALLS_A_ROUND = 24;
+const MAX_ROUNDS = 9_000;
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    shape: { type: 'string', default: 'embedded' },
+    target: { type: 'string', default: 'holdfast' },
+    state: { type: 'string' },
+    minutes: { type: 'string' },
+    json: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  return 2;
+});
+
+async function main(): Promise<number> {
+  const { seed, shape, target } = values;
+  if (shape === 'fleet') throw new Error('--shape fleet is not built yet; the only shape is embedded.');
+  if (shape !== 'embedded') throw new Error(`--shape ${shape} does not exist; the only shape is embedded.`);
+  if (target !== 'holdfast' && target !== 'plain-proxy') throw new Error('--target is holdfast or plain-proxy.');
+  const rounds = wholeNumber('--rounds', values.rounds, MAX_ROUNDS);
+  const minutes = values.minutes === undefined ? null : wholeNumber('--minutes', values.minutes, MAX_ROUNDS);
+  const stateDir = resolve(values.state ?? defaultStateDir(seed, shape, target));
+  const stopAt = minutes === null ? Infinity : Date.now() + minutes * 60_000;
+  let isTold = false;
+  process.once('SIGINT', () => {
+    isTold = true;
+    console.error('stopping after this round (again to stop at once)');
+    process.once('SIGINT', () => process.exit(130));
+  });
+  console.log(`state: ${stateDir}`);
+  const state = await runCampaign({
+    rounds,
+    seed,
+    target,
+    stateDir,
+    callsARound: CALLS_A_ROUND,
+    mustStop: () => isTold || Date.now() > stopAt,
+    onLine: (line) => console.log(line),
+  });
+  const rows = rowsOf(state.tally);
+  const passed = isPassed(state.tally);
+  console.log(`\n${table(rows)}\n\nreached round ${String(state.reached)} of ${String(rounds)}, seed ${seed}`);
+  for (const fault of state.faults) console.log(fault);
+  if (values.json !== undefined) {
+    const report = { shape, passed, rounds, ...state, rows };
+    writeFileSync(resolve(values.json), `${JSON.stringify(report, null, 2)}\n`);
+  }
+  if (values.write) writeCorrectness(state, rows);
+  return passed ? 0 : 1;
+}
+
+function wholeNumber(name: string, text: string, most: number): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1 || number > most) {
+    throw new Error(`${name} must be a whole number from 1 to ${String(most)}.`);
+  }
+  return number;
+}

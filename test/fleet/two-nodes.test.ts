@@ -1,0 +1,88 @@
+/** Two nodes, one Temporal server, one ledger in PostgreSQL. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NativeConnection } from '@temporalio/worker';
+import pino from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseSettings } from '../../src/config/load.ts';
+import { startNode, type HoldfastNode } from '../../src/gateway/node.ts';
+import { providerAdapters } from '../../src/providers/registry.ts';
+import { connectNative } from '../../src/temporal/connection.ts';
+import { postgresUnavailableReason } from '../support/postgres/binaries.ts';
+import { expectConsistentSums } from '../support/postgres/consistent-sums.ts';
+import { useCluster } from '../support/postgres/ledgers.ts';
+import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
+
+const CONFIG = `
+providers:${SIM_PROVIDER}
+stores: { ledger: postgres, postgresUrl: env:DATABASE_URL }
+`;
+
+describe.skipIf(postgresUnavailableReason())('two nodes at one ledger in PostgreSQL', () => {
+  const cluster = useCluster();
+  let first: TestNode;
+  let second: HoldfastNode;
+  let connection: NativeConnection;
+  let secondHome: string;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    const HOLDFAST_MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
+    env = { HOLDFAST_MASTER_KEY, DATABASE_URL: await cluster().newSchema() };
+    first = await startTestNode({ config: CONFIG, env });
+    secondHome = await mkdtemp(join(tmpdir(), 'holdfast-node-'));
+    const text = `gateway: { port: 0 }\n${CONFIG.replaceAll('SIM', first.simulator.url)}`;
+    // The engine allows one worker of a queue for each connection of a process.
+    connection = await connectNative({ address: first.server.address });
+    second = await startNode({
+      settings: parseSettings(text, 'test', { env, adapters: providerAdapters }),
+      home: secondHome,
+      env,
+      connection,
+      namespace: first.server.namespace,
+      logger: pino({ level: 'silent' }),
+    });
+  });
+  afterAll(async () => {
+    await second.drain();
+    await connection.close();
+    await first.stop();
+    await rm(secondHome, { recursive: true, force: true });
+  });
+
+  const ask = (url: string, content: string, key: string) =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      body: JSON.stringify({ model: 'sim/sim-small', messages: [{ role: 'user', content }] }),
+    });
+
+  it('G3 one key at both doors at once: the provider is asked once, and both callers have its answer', async () => {
+    const before = first.simulator.count;
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => ask(index % 2 ? first.url : second.url, 'hello', 'order-1')),
+    );
+    expect(replies.map(({ status }) => status)).toEqual(Array<number>(8).fill(200));
+    expect(new Set(replies.map(({ headers }) => headers.get('x-holdfast-call-id'))).size).toBe(1);
+    expect(new Set(await Promise.all(replies.map((reply) => reply.text()))).size).toBe(1);
+    expect(first.simulator.count - before).toBe(1);
+  });
+
+  it('a call that one node answered is replayed and shown by the other', async () => {
+    const before = first.simulator.count;
+    const reply = await ask(first.url, 'again', 'order-2');
+    const replayed = await ask(second.url, 'again', 'order-2');
+    expect(replayed.headers.get('idempotent-replayed')).toBe('true');
+    expect(await replayed.text()).toBe(await reply.text());
+    expect(first.simulator.count - before).toBe(1);
+    const id = reply.headers.get('x-holdfast-call-id') ?? '';
+    const shown = (await (await fetch(`${second.url}/api/v1/calls/${id}`)).json()) as object;
+    expect(shown).toMatchObject({ id, state: 'ended', outcome: 'succeeded' });
+    await expectConsistentSums(cluster(), env['DATABASE_URL'] ?? '');
+  });
+
+  it('both are ready', async () => {
+    for (const url of [first.url, second.url]) expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+  });
+});
