@@ -29,6 +29,8 @@ export interface Stand {
   governed(model?: string): Promise<string>;
   /** One bare workflow, started eagerly, awaited as its caller would. */
   bare(): Promise<void>;
+  /** Milliseconds from the start of a bare workflow to that of its activity. */
+  bareDispatch(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -58,8 +60,10 @@ tenants: { default: { budgets: [{ limitUsd: 1000000, period: month, hard: true }
     namespace: server.namespace,
     logger: pino({ level: 'silent' }),
   });
+  let bareSentAt = 0;
   const activities: BareActivities = {
     async callProvider(body) {
+      bareSentAt = performance.now();
       const response = await request(`${simulatorUrl}/v1/chat/completions`, {
         method: 'POST',
         body,
@@ -83,6 +87,15 @@ tenants: { default: { budgets: [{ limitUsd: 1000000, period: month, hard: true }
   const body = (model: string) =>
     JSON.stringify({ model, max_tokens: 100, messages: [{ role: 'user', content: PROMPT }] });
   let sequence = 0;
+  async function bare(): Promise<void> {
+    sequence += 1;
+    await client.workflow.execute('bare', {
+      workflowId: `bare-${String(process.pid)}-${String(sequence)}`,
+      taskQueue: 'bare',
+      args: [body('sim-small')],
+      requestEagerStart: true,
+    });
+  }
   return {
     client,
     url: node.url,
@@ -97,15 +110,12 @@ tenants: { default: { budgets: [{ limitUsd: 1000000, period: month, hard: true }
       if (response.statusCode !== 200) throw new Error(`${String(response.statusCode)}: ${text}`);
       return String(response.headers['x-holdfast-call-id']);
     },
-    async bare() {
-      sequence += 1;
-      await client.workflow.execute('bare', {
-        workflowId: `bare-${String(process.pid)}-${String(sequence)}`,
-        taskQueue: 'bare',
-        args: [body('sim-small')],
-        requestEagerStart: true,
-      });
+    async bareDispatch() {
+      const startedAt = performance.now();
+      await bare();
+      return bareSentAt - startedAt;
     },
+    bare,
     async stop() {
       worker.shutdown();
       await bareRunning;

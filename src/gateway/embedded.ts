@@ -33,6 +33,8 @@ export interface EmbeddedHoldfast {
   temporal: { address: string; namespace: string; uiUrl: string | null; reused: boolean };
   /** Providers that are simulated. */
   simulated: readonly string[];
+  /** Requests at providers now. */
+  liveAttempts(): number;
   /** Rejects when a worker fails. */
   running: Promise<void>;
   /** Lets calls in flight end, then stops what was started here. */
@@ -101,6 +103,7 @@ async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise
       reused: engine.server?.reused ?? false,
     },
     simulated: [...settings.providers.values()].filter(({ kind }) => kind === 'simulated').map(({ name }) => name),
+    liveAttempts: () => node.liveAttempts(),
     running: node.running,
     stop,
   };

@@ -48,6 +48,8 @@ export interface NodeOptions {
 export interface HoldfastNode {
   /** `http://127.0.0.1:4000`. */
   url: string;
+  /** Requests at providers now. */
+  liveAttempts(): number;
   /** Rejects when a worker fails. */
   running: Promise<void>;
   /** Stops taking calls, lets those in flight end, closes the stores. */
@@ -197,7 +199,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     await drain();
     throw error;
   }
-  return { url, running: workers.running, drain };
+  return { url, liveAttempts: () => domain.attempts.live, running: workers.running, drain };
 }
 
 async function listen(app: FastifyInstance, { host, port }: Settings['gateway']): Promise<string> {

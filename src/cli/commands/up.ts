@@ -22,7 +22,9 @@ interface UpOptions {
   uiPort?: number;
 }
 
-/** Without its Temporal server no call can end: what has not closed by then never will. */
+/** Between looks whether attempts are still at their providers. */
+const IDLE_CHECK_MS = 250;
+/** Without its Temporal server nothing new begins: an attempt that has not ended by then is left to the next start. */
 const STOP_WITHOUT_SERVER_MS = 10_000;
 /** A start-up that is to stop goes to the end of its step, at most the 30 s of the server, and then undoes it. */
 const STOP_STARTING_MS = 60_000;
@@ -115,8 +117,14 @@ async function giveUp(error: unknown, holdfast: EmbeddedHoldfast, home: string):
   console.error(HoldfastError.is(error) ? `${error.code}: ${error.message}` : error);
   withdrawGateway(home);
   const stopped = holdfast.stop().catch((failure: unknown) => console.error(failure));
-  await Promise.race([stopped, delay(STOP_WITHOUT_SERVER_MS)]);
+  // Workers cannot drain without their server. What is paid for comes into the ledger first, and with it to its caller.
+  await Promise.race([stopped, attemptsEnded(holdfast), delay(STOP_WITHOUT_SERVER_MS)]);
   process.exit(1);
+}
+
+async function attemptsEnded(holdfast: EmbeddedHoldfast): Promise<void> {
+  do await delay(IDLE_CHECK_MS);
+  while (holdfast.liveAttempts() > 0);
 }
 
 function serverGone(pid: number, home: string): HoldfastError {
