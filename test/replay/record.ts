@@ -12,12 +12,19 @@ import { playedScenarios } from './played-scenarios.ts';
 
 const directory = new URL(`histories/${packageVersion()}/`, import.meta.url);
 
+/** `pid@host`, and ours: `host:pid:start`; sticky queues have them at their beginning. */
+const WORKER_NAMES = /"(?:\d+@|[\w.-]+:\d+:\d{13})[^"]*"/g;
+
+function withoutTraces(key: string, value: unknown): unknown {
+  return key === 'stackTrace' ? '' : value;
+}
+
 const recorded = new Map<string, string>();
 
 async function record(test: TestNode, name: string, workflowId: string, runId?: string): Promise<void> {
   const history = await test.client.workflow.getHandle(workflowId, runId).fetchHistory();
-  // Who ran it does not matter for a replay, and names the machine.
-  const text = JSON.stringify(JSON.parse(historyToJSON(history))).replaceAll(/"\d+@[^"]*"/g, '"recorder"');
+  // Who ran it, and where its code lay, does not matter for a replay, and names the machine.
+  const text = JSON.stringify(JSON.parse(historyToJSON(history), withoutTraces)).replaceAll(WORKER_NAMES, '"recorder"');
   recorded.set(`${name}.json`, `${text}\n`);
   console.log(`recorded ${name}`);
 }
