@@ -60,7 +60,7 @@ async function versionOf(store: LedgerStore, { home, env }: DoctorInput): Promis
 }
 
 async function openAndClose(store: LedgerStore, { home, env }: DoctorInput): Promise<void> {
-  const masterKey = loadMasterKey({ home, env });
+  const masterKey = loadMasterKey({ home, env, makes: false });
   const secrets = openHomeStores(home, env).secrets();
   await (await openLedger({ store, home, masterKey, secrets, env })).ledger.close();
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -44,4 +44,12 @@ test('a key file that others may read, or that holds something else, is refused 
   chmodSync(path, 0o600);
   writeFileSync(path, 'oops');
   expect(() => loadMasterKey({ home, env: {} })).toThrow(expect.objectContaining({ code: 'engine_unavailable' }));
+});
+
+test('what only looks makes no key, and says what is missing', () => {
+  const home = temporaryHome();
+  expect(() => loadMasterKey({ home, env: {}, makes: false })).toThrow(/no master key.*HOLDFAST_MASTER_KEY/);
+  expect(existsSync(home)).toBe(false);
+  const key = loadMasterKey({ home, env: {} });
+  expect(loadMasterKey({ home, env: {}, makes: false })).toEqual(key);
 });

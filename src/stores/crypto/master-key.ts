@@ -26,17 +26,22 @@ export interface MasterKeyOptions {
   home: string;
   /** Default `process.env`. */
   env?: Readonly<Record<string, string | undefined>>;
+  /** Makes the file when there is no key. Default true; false for what only looks. */
+  makes?: boolean;
 }
 
 /**
  * The key from `HOLDFAST_MASTER_KEY` (base64 of 32 bytes), else from `<home>/master.key`, which is made on first use.
- * @throws HoldfastError `engine_unavailable` when the key is malformed or others may read its file.
+ * @throws HoldfastError `engine_unavailable` when the key is malformed, others may read its file, or there is none to be made.
  */
-export function loadMasterKey({ home, env = process.env }: MasterKeyOptions): Uint8Array {
+export function loadMasterKey({ home, env = process.env, makes = true }: MasterKeyOptions): Uint8Array {
   const given = env[VARIABLE];
   if (given !== undefined && given !== '') return decodeKey(given, VARIABLE);
   const path = join(home, FILE_NAME);
-  return readKeyFile(path) ?? makeKeyFile(home, path);
+  const key = readKeyFile(path);
+  if (key) return key;
+  if (!makes) throw unusable(`There is no master key. Set ${VARIABLE}, or put ${path} back.`);
+  return makeKeyFile(home, path);
 }
 
 function readKeyFile(path: string): Uint8Array | null {
