@@ -26,7 +26,7 @@ export const crashStep: DemoStep = {
     say('the caller lost its connection; starting again on the same home');
     await up.start();
     say(`process ${String(up.pid)} is up; the same request with the same key`);
-    say('the engine misses the heartbeat of the lost attempt within 10 s, then tries again ...');
+    say('the node tells the engine that the attempt was lost, and it is tried again ...');
     const { callId, answer } = await client.call(request, options);
     must(textOfAnswer(answer).includes('[simulated]'), 'the repeated request is answered');
 
