@@ -29,6 +29,6 @@ function interruption({ reason }: CallInterruptedError): Unsettled {
   return reason === 'deadline' ? timedOut() : { outcome: 'cancelled', answerRef: null, error: cancelledRecord() };
 }
 
-export function cancelledRecord(): ErrorRecord {
+function cancelledRecord(): ErrorRecord {
   return { code: 'cancelled', message: 'The call was cancelled.', source: 'gateway' };
 }

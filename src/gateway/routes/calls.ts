@@ -1,6 +1,6 @@
 /** `/api/v1/calls`: what a call did, its answer, its cancellation. A key sees its tenant's calls only. */
 import { randomUUID } from 'node:crypto';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError } from '../../core/errors.ts';
@@ -10,6 +10,7 @@ import type { Authenticator, Caller } from '../../governance/authenticate.ts';
 import type { CallService } from '../call-service.ts';
 import { presentedKey, readRequestOptions, readStreamOptions } from '../request-options.ts';
 import { streamCall } from '../stream-call.ts';
+import { watchClient } from '../watch-client.ts';
 import { callSchema } from './call-schema.ts';
 
 export interface CallsRouteDeps {
@@ -148,7 +149,8 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       if (!door || call.kind !== 'chat') {
         throw new HoldfastError('invalid_request', `Calls of the kind ${call.kind} cannot be streamed.`);
       }
-      const client = goneSignal(request, reply);
+      // Who leaves only leaves: the call goes on.
+      const client = watchClient(request, reply);
       try {
         return await streamCall({
           calls: deps.calls,
@@ -205,15 +207,6 @@ async function waitAtMost(
     clearTimeout(timer);
     request.raw.socket.removeListener('close', onClose);
   }
-}
-
-/** Aborted when the client goes; the call does not mind. */
-function goneSignal(request: FastifyRequest, reply: FastifyReply) {
-  const controller = new AbortController();
-  const onClose = () => controller.abort();
-  reply.raw.once('close', onClose);
-  if (request.raw.socket.destroyed) onClose();
-  return { signal: controller.signal, stop: () => reply.raw.removeListener('close', onClose) };
 }
 
 function chosenWire({ kind, wire: named }: z.output<typeof startBody>, doors: CallsRouteDeps['doorWires']) {

@@ -13,6 +13,7 @@ import { readJsonBody } from '../read-json-body.ts';
 import { readRequestOptions } from '../request-options.ts';
 import { lostError, sendError } from '../send-error.ts';
 import { streamCall } from '../stream-call.ts';
+import { watchClient } from '../watch-client.ts';
 
 export interface LlmRouteDeps {
   calls: CallService;
@@ -127,23 +128,4 @@ function answerHeaders(
 /** Text as a header may carry it. */
 function headerText(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?');
-}
-
-/** Aborts `signal` when the client goes away before the reply is done. */
-function watchClient(request: FastifyRequest, reply: FastifyReply, onGone: () => void) {
-  const controller = new AbortController();
-  const onClose = () => {
-    if (reply.raw.writableFinished) return;
-    controller.abort();
-    onGone();
-  };
-  reply.raw.once('close', onClose);
-  if (request.raw.socket.destroyed) onClose();
-  return {
-    signal: controller.signal,
-    stop: () => {
-      // A reply that is still being flushed may yet lose its client, but the call has ended then.
-      reply.raw.removeListener('close', onClose);
-    },
-  };
 }

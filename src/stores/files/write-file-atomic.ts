@@ -1,18 +1,11 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeTemporary } from './write-temporary.ts';
 
 /** Replaces a file as a whole and durably: after a crash there is the old text or the new one. Mode 0600. */
 export function writeFileAtomic(path: string, text: string): void {
-  const temporary = `${path}.${randomUUID()}`;
+  const temporary = writeTemporary(path, text);
   try {
-    const file = openSync(temporary, 'wx', 0o600);
-    try {
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

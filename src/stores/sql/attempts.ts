@@ -88,9 +88,6 @@ export function createAttempts(db: Database) {
         .where('call_id', '=', p.callId)
         .where('n', '=', p.n),
     ),
-    setState: prepare((p: AttemptKey & { state: AttemptState }) =>
-      update().set({ state: p.state }).where('call_id', '=', p.callId).where('n', '=', p.n),
-    ),
     book: prepare((p: AttemptKey & { state: AttemptState; cost: bigint | null; pricing: Pricing }) =>
       update()
         .set({ state: p.state, cost_nano_usd: p.cost, pricing: p.pricing })
