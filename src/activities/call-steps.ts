@@ -1,4 +1,5 @@
 /** The local steps of a call. Each is idempotent by call id: after a crash the engine runs all steps of its task again. */
+import type { AttemptRunner } from '../attempts/run-attempt.ts';
 import { credentialOf } from '../governance/admission.ts';
 import { callResult } from '../core/call/call-result.ts';
 import type { CallInput } from '../core/call/types.ts';
@@ -19,6 +20,7 @@ export interface CallStepDeps {
   ledger: Ledger;
   payloads: PayloadStore;
   bus: StreamBus;
+  attempts: Pick<AttemptRunner, 'collect' | 'withdraw'>;
   doorWire(request: CallRequest): DoorWire;
   /** What a door does to content before it is stored. @throws HoldfastError `content_blocked`. */
   prepare(request: CallRequest): CallRequest;
@@ -54,6 +56,8 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         deps.bus.requestCancel(callId);
         return Promise.resolve();
       },
+      collectAnswer: (order) => deps.attempts.collect(order),
+      withdrawAttempt: (order, reason) => deps.attempts.withdraw(order, reason),
       async settle(settlement, input) {
         // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
         if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);

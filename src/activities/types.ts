@@ -7,6 +7,7 @@ import type {
   CallResult,
   Candidate,
   CredentialChoice,
+  EndedAttempt,
   Settlement,
 } from '../core/call/types.ts';
 import type { SweepReport } from '../ledger/sweep.ts';
@@ -21,6 +22,10 @@ export interface CallSteps {
   selectCredential(callId: string, candidate: Candidate): Promise<CredentialChoice>;
   /** Stops the call's attempt where it runs in this process; elsewhere the engine's own cancel reaches it, seconds later. */
   stopAttempt(callId: string): Promise<void>;
+  /** Asks the provider for the answer of a pending order. A question: asked again after a crash, it pays for nothing twice. */
+  collectAnswer(order: AttemptOrder): Promise<AttemptOutcome>;
+  /** Has the provider stop a pending order, and books what it cost. */
+  withdrawAttempt(order: AttemptOrder, reason: 'cancelled' | 'deadline'): Promise<EndedAttempt>;
   /** Ends a call that has no answer in the ledger, and tells whoever waits. The first settlement stands. */
   settle(settlement: Settlement, input: CallInput): Promise<CallResult>;
 }

@@ -1,11 +1,11 @@
 import { callResult } from '../core/call/call-result.ts';
-import type { AttemptOutcome } from '../core/call/types.ts';
+import type { EndedAttempt } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { CallView } from '../core/ports/ledger.ts';
 
-type FailedAttempt = Extract<AttemptOutcome, { status: 'failed' }>;
+type FailedAttempt = Extract<EndedAttempt, { status: 'failed' }>;
 
-export function answered(attempt: number, call: CallView): AttemptOutcome {
+export function answered(attempt: number, call: CallView): EndedAttempt {
   return { status: 'answered', attempt, result: callResult(call) };
 }
 

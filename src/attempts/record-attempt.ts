@@ -1,5 +1,6 @@
 /** How an attempt's end goes into the ledger, and from there to the engine and the doors. */
-import type { AttemptOrder, AttemptOutcome } from '../core/call/types.ts';
+import type { StoredAnswer } from '../core/call/stored-answer.ts';
+import type { AttemptOrder, EndedAttempt } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { AttemptLease, RecordFailureInput } from '../core/ports/ledger.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
@@ -7,8 +8,43 @@ import type { ProviderSettings } from '../core/settings.ts';
 import type { DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { chargeSafely } from './charge-safely.ts';
-import { outcomeUnknown } from './outcomes.ts';
+import { answered, outcomeUnknown } from './outcomes.ts';
 import { untilRecorded } from './until-recorded.ts';
+
+/** What an answer is recorded under. */
+export interface AnsweredAttempt {
+  order: AttemptOrder;
+  provider: ProviderSettings;
+  request: CallRequest;
+  lease: AttemptLease;
+}
+
+/** Records the answer, which ends the call, and tells the doors. */
+export async function recordAnswered(
+  deps: AttemptDeps,
+  { order, provider, request, lease }: AnsweredAttempt,
+  stored: StoredAnswer,
+  firstTokenAt: number,
+): Promise<EndedAttempt> {
+  const { answer } = stored;
+  const record = {
+    lease,
+    answerBytes: Buffer.from(JSON.stringify(stored)),
+    payloadTtlMs: deps.payloadTtlMs,
+    charge: chargeSafely(deps, provider, order.candidate.model, request, answer),
+    responseId: answer.responseId,
+    answeredModel: answer.model,
+    firstTokenAt,
+  };
+  // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
+  const written = await untilRecorded(() => deps.ledger.recordAnswer(record));
+  if (!written.written) return outcomeUnknown(lease.attempt);
+  const { call } = written;
+  deps.bus.publish(order.callId, { type: 'answer', attempt: lease.attempt, stored });
+  deps.bus.publish(order.callId, { type: 'call-end', call });
+  deps.onCallEnd(call);
+  return answered(lease.attempt, call);
+}
 
 export async function recordBrokenExchange(
   deps: AttemptDeps,
@@ -19,7 +55,7 @@ export async function recordBrokenExchange(
   result: Extract<DispatchResult, { status: 'failed' }>,
   delivered: boolean,
   stopped: boolean,
-): Promise<AttemptOutcome> {
+): Promise<EndedAttempt> {
   const { failure, unknown, partial, late } = result;
   const error: ErrorRecord = stopped
     ? { code: 'cancelled', message: 'The call was cancelled while the provider worked.', source: 'gateway' }
@@ -48,7 +84,7 @@ export async function recordBrokenExchange(
 }
 
 /** Ends an attempt whose outcome is lost and must not be paid for again; recorded, so that a repeat ends the same way. */
-export function giveUpUnknown(deps: AttemptDeps, order: AttemptOrder, lease: AttemptLease): Promise<AttemptOutcome> {
+export function giveUpUnknown(deps: AttemptDeps, order: AttemptOrder, lease: AttemptLease): Promise<EndedAttempt> {
   const { error } = outcomeUnknown(lease.attempt);
   return recordFailure(deps, order, {
     lease,
@@ -63,7 +99,7 @@ export async function recordFailure(
   deps: AttemptDeps,
   order: AttemptOrder,
   report: RecordFailureInput,
-): Promise<AttemptOutcome> {
+): Promise<EndedAttempt> {
   const { attempt } = report.lease;
   const { failure } = report;
   const { written } = await untilRecorded(() => deps.ledger.recordFailure(report));

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { AttemptOrder } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
 import type {
   AttemptLease,
+  AttemptReview,
   AttemptState,
   CallView,
   Ledger,
@@ -13,7 +15,7 @@ import type {
 } from '../core/ports/ledger.ts';
 import type { CallRequest, ProviderAnswer, ProviderFailure } from '../core/ports/provider.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
-import type { DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
+import type { AskInput, AskResult, DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
 import { createAttemptRunner, type AttemptDeps } from './run-attempt.ts';
@@ -95,10 +97,16 @@ interface Scene {
   /** Whether the record of an answer or a failure is accepted. */
   written?: boolean;
   dispatch?: (input: DispatchInput) => Promise<DispatchResult>;
+  /** What the provider says when it is asked, in turn. */
+  replies?: ({ body: JsonObject } | Extract<AskResult<never>, { status: 'failed' }>)[];
+  /** How the ledger says that the order stands. */
+  review?: AttemptReview | null;
+  request?: CallRequest;
   deps?: Partial<AttemptDeps>;
 }
 
-function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written = true, dispatch, deps = {} }: Scene) {
+function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written = true, dispatch, ...scene }: Scene) {
+  const { replies = [], review = null, request = REQUEST, deps = {} } = scene;
   const steps: string[] = [];
   const opened: OpenAttemptInput[] = [];
   const answers: RecordAnswerInput[] = [];
@@ -121,6 +129,7 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
       steps.push(`streaming ${String(responseId)}`);
       return Promise.resolve({ written: true });
     },
+    reviewAttempt: () => Promise.resolve(review),
     getCall: () => Promise.resolve({ attempts: [{ n: 1, state }] }),
     recordAnswer(input: RecordAnswerInput) {
       steps.push('answer');
@@ -139,7 +148,7 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
   const runner = createAttemptRunner({
     ledger,
     payloads: {
-      get: () => Promise.resolve(Buffer.from(JSON.stringify(REQUEST))),
+      get: () => Promise.resolve(Buffer.from(JSON.stringify(request))),
       put: () => Promise.reject(new Error('nothing is put here')),
     },
     bus: {
@@ -154,6 +163,14 @@ function stage({ opens = [DISPATCHED], fenced = null, state = 'unknown', written
         steps.push('dispatch');
         sent.push(input);
         return dispatch ? dispatch(input) : Promise.resolve(answeredBy);
+      },
+      ask<T>(input: AskInput<T>): Promise<AskResult<T>> {
+        const { method, url } = input.query;
+        steps.push(`${method} ${new URL(url).pathname}`);
+        const said = replies.shift();
+        if (said === undefined) return Promise.reject(new Error('asked once too often'));
+        if ('status' in said) return Promise.resolve(said as AskResult<T>);
+        return Promise.resolve({ status: 'answered', value: input.decode(JSON.stringify(said.body)) });
       },
       close: () => Promise.resolve(),
     },
@@ -600,5 +617,186 @@ describe('the same order again in the same process', () => {
     const { run, steps } = stage({ opens: [DISPATCHED, { status: 'dispatched', lease: SECOND }] });
     await Promise.all([run(), run({ order: 2 })]);
     expect(steps.filter((step) => step === 'dispatch')).toHaveLength(2);
+  });
+});
+
+describe('an answer that the provider keeps', () => {
+  const BACKGROUND: Partial<AttemptOrder> = { candidate: { ...ORDER.candidate, background: true } };
+  const job = (status: string, more: JsonObject = {}) => ({
+    body: { id: 'resp_1', object: 'response', status, model: 'm', output: [], ...more },
+  });
+  const lostWord: Extract<AskResult<never>, { status: 'failed' }> = {
+    status: 'failed',
+    failure: { code: 'provider_unavailable', message: 'it broke', retryable: true, failOver: true },
+    unknown: true,
+    late: false,
+  };
+  const refused = (code: ProviderFailure['code'], status: number) => ({
+    ...lostWord,
+    failure: { ...lostWord.failure, code, status },
+    unknown: false,
+  });
+  const STREAMING: AttemptReview = { status: 'interrupted', lease: LEASE, responseId: 'resp_1', delivered: true };
+  const order = { ...ORDER, ...BACKGROUND };
+
+  it('is begun, its id is in the ledger before anything else, and the order is pending', async () => {
+    const { run, steps, published } = stage({ replies: [job('queued')] });
+    expect(await run(BACKGROUND)).toEqual({ status: 'pending', attempt: 1 });
+    expect(steps).toEqual(['open', 'POST /v1/responses', 'streaming resp_1']);
+    expect(published.map(({ type }) => type)).toEqual(['attempt-start']);
+  });
+
+  it('may be there at once', async () => {
+    const { run, steps } = stage({ replies: [job('completed')] });
+    expect(await run(BACKGROUND)).toMatchObject({ status: 'answered' });
+    expect(steps).toEqual(['open', 'POST /v1/responses', 'streaming resp_1', 'answer']);
+  });
+
+  it('whose start is lost is not begun again: it may be at work', async () => {
+    const { run, failures } = stage({ replies: [lostWord] });
+    expect(await run(BACKGROUND)).toMatchObject({ error: { code: 'outcome_unknown' }, retryable: false });
+    expect(failures).toMatchObject([{ outcomeUnknown: true, charge: null }]);
+  });
+
+  it('whose start is lost is begun again with onUnknown retry, and the first stays unknown', async () => {
+    const { run, failures } = stage({ replies: [lostWord] });
+    expect(await run({ ...BACKGROUND, onUnknown: 'retry' })).toMatchObject({ retryable: true });
+    expect(failures).toMatchObject([{ outcomeUnknown: true, charge: null }]);
+  });
+
+  it('whose start is refused failed like any other', async () => {
+    const { run, failures } = stage({ replies: [refused('provider_rate_limited', 429)] });
+    expect(await run(BACKGROUND)).toMatchObject({ error: { code: 'provider_rate_limited' }, retryable: true });
+    expect(failures).toMatchObject([{ outcomeUnknown: false, charge: null }]);
+  });
+
+  it('that someone else has the order of by now is stopped: nobody will ever know its id', async () => {
+    const { run, steps, ledger } = stage({ replies: [job('queued'), job('cancelled')] });
+    ledger.markStreaming = () => Promise.resolve({ written: false, reason: 'fenced' });
+    expect(await run(BACKGROUND)).toMatchObject({ error: { code: 'outcome_unknown' } });
+    expect(steps).toEqual(['open', 'POST /v1/responses', 'POST /v1/responses/resp_1/cancel']);
+  });
+
+  it('is stopped by its id when the call was cancelled while it began', async () => {
+    const { run, steps, failures } = stage({
+      replies: [job('queued'), job('cancelled', { usage: { input_tokens: 5 } })],
+    });
+    expect(await run(BACKGROUND, AbortSignal.abort())).toMatchObject({ error: { code: 'cancelled' } });
+    expect(steps).toEqual([
+      'open',
+      'POST /v1/responses',
+      'streaming resp_1',
+      'POST /v1/responses/resp_1/cancel',
+      'failure',
+    ]);
+    expect(failures).toMatchObject([{ charge: CHARGE, outcomeUnknown: false }]);
+  });
+
+  it('is still pending for a process that takes its order over: nothing is sent, nothing fenced', async () => {
+    const { run, steps } = stage({ opens: [STREAMING] });
+    expect(await run(BACKGROUND)).toEqual({ status: 'pending', attempt: 1 });
+    expect(steps).toEqual(['open']);
+  });
+
+  it('is not begun again by a process that takes its order over without an id', async () => {
+    const { run, steps } = stage({ opens: [INTERRUPTED] });
+    expect(await run(BACKGROUND)).toMatchObject({ error: { code: 'outcome_unknown' }, retryable: false });
+    expect(steps).toEqual(['open', 'failure']);
+  });
+
+  it('is collected when it is there, and pending before', async () => {
+    const { runner, steps, answers } = stage({ review: STREAMING, replies: [job('in_progress'), job('completed')] });
+    expect(await runner.collect(order)).toEqual({ status: 'pending', attempt: 1 });
+    expect(await runner.collect(order)).toMatchObject({ status: 'answered' });
+    expect(steps).toEqual(['GET /v1/responses/resp_1', 'GET /v1/responses/resp_1', 'answer']);
+    expect(answers).toMatchObject([{ lease: LEASE, responseId: 'resp_1' }]);
+  });
+
+  it.each([
+    ['cannot be reached', lostWord],
+    ['is busy', refused('provider_rate_limited', 429)],
+    ['refuses the key of now', refused('provider_auth', 401)],
+  ])('is asked for again when the provider %s', async (_what, reply) => {
+    const { runner, failures } = stage({ review: STREAMING, replies: [reply] });
+    expect(await runner.collect(order)).toEqual({ status: 'pending', attempt: 1 });
+    expect(failures).toEqual([]);
+  });
+
+  it.each([
+    ['recover', true, false],
+    ['retry', true, true],
+    ['recover', false, true],
+    ['fail', false, false],
+  ] as const)('that has expired is unknown; with onUnknown %s, background %s, paying again is %s', async (...row) => {
+    const [onUnknown, background, retryable] = row;
+    const { runner, failures } = stage({
+      review: STREAMING,
+      replies: [refused('provider_rejected', 404)],
+    });
+    const candidate = { ...ORDER.candidate, ...(background && { background }) };
+    expect(await runner.collect({ ...ORDER, onUnknown, candidate })).toMatchObject({
+      error: { code: 'outcome_unknown' },
+      retryable,
+    });
+    expect(failures).toMatchObject([{ outcomeUnknown: true }]);
+  });
+
+  it('that failed is recorded with what the provider made of it', async () => {
+    const failed = job('failed', { error: { code: 'server_error', message: 'no' }, usage: { input_tokens: 5 } });
+    const { runner, failures } = stage({ review: STREAMING, replies: [failed] });
+    expect(await runner.collect(order)).toMatchObject({ error: { code: 'provider_unavailable' }, delivered: false });
+    expect(failures).toMatchObject([{ charge: CHARGE, outcomeUnknown: false }]);
+  });
+
+  it.each([
+    ['cancelled', job('cancelled'), 'cancelled', { charge: null, outcomeUnknown: true }],
+    ['cancelled', lostWord, 'cancelled', { charge: null, outcomeUnknown: true }],
+    ['cancelled', job('completed', { usage: { input_tokens: 5 } }), 'cancelled', { charge: CHARGE }],
+    ['deadline', job('in_progress'), 'provider_timeout', { charge: null, outcomeUnknown: true }],
+  ] as const)('is taken back (%s): what it may cost is kept', async (reason, reply, code, report) => {
+    const { runner, steps, failures } = stage({ review: STREAMING, replies: [reply] });
+    expect(await runner.withdraw(order, reason)).toMatchObject({ status: 'failed', error: { code } });
+    expect(steps).toEqual(['POST /v1/responses/resp_1/cancel', 'failure']);
+    expect(failures).toMatchObject([report]);
+  });
+
+  it('that is there when it is taken back at the deadline is the answer', async () => {
+    const { runner } = stage({ review: STREAMING, replies: [job('completed')] });
+    expect(await runner.withdraw(order, 'deadline')).toMatchObject({ status: 'answered' });
+  });
+
+  it('of an order that has ended is not asked for', async () => {
+    const { runner, steps } = stage({ review: { status: 'ended' } });
+    expect(await runner.collect(order)).toMatchObject({ error: { code: 'cancelled' } });
+    expect(await runner.withdraw(order, 'cancelled')).toMatchObject({ error: { code: 'cancelled' } });
+    expect(steps).toEqual([]);
+  });
+
+  const stored: CallRequest = { ...REQUEST, body: { ...REQUEST.body, store: true } };
+  const lost: OpenAttemptResult = { ...INTERRUPTED, responseId: 'chatcmpl-1', delivered: true };
+  const completion = { body: { id: 'chatcmpl-1', choices: [{ index: 0, message: { content: 'hi' } }] } };
+  const taken = { ...LEASE, epoch: 2 };
+
+  it('as a stored completion is had again instead of being paid for again, and says that its stream was lost', async () => {
+    const { run, steps, answers } = stage({ opens: [lost], fenced: taken, request: stored, replies: [completion] });
+    expect(await run()).toMatchObject({ status: 'answered' });
+    expect(steps).toEqual(['open', 'fence', 'GET /v1/chat/completions/chatcmpl-1', 'answer']);
+    expect(answers).toMatchObject([{ lease: taken }]);
+    expect(JSON.parse(Buffer.from(answers[0]?.answerBytes ?? []).toString())).toMatchObject({ isRecovered: true });
+  });
+
+  it.each([
+    ['the provider does not have it', { replies: [refused('provider_rejected', 404)] }, {}],
+    ['its caller did not have it stored', { request: REQUEST }, {}],
+    ['policy says to retry', {}, { onUnknown: 'retry' }],
+  ] as const)('as a completion is paid for again where %s', async (_why, scene, change) => {
+    const { run, steps } = stage({
+      opens: [lost, { ...DISPATCHED, lease: SECOND }],
+      fenced: taken,
+      request: stored,
+      ...scene,
+    } as Scene);
+    expect(await run(change)).toMatchObject({ status: 'answered' });
+    expect(steps.filter((step) => step === 'dispatch')).toHaveLength(1);
   });
 });

@@ -3,17 +3,20 @@
  * where "never paid twice in silence" is kept, so each step says which crash it is safe against.
  */
 import { randomUUID } from 'node:crypto';
-import type { AttemptOrder, AttemptOutcome } from '../core/call/types.ts';
+import type { AttemptOrder, AttemptOutcome, EndedAttempt } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { parseNanoUsd } from '../core/money.ts';
-import type { AttemptLease, OpenAttemptResult } from '../core/ports/ledger.ts';
+import type { AttemptLease, OpenAttemptResult, UnknownAttempt } from '../core/ports/ledger.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { dispatchAttempt } from './dispatch-attempt.ts';
+import { askForAnswer, recordGone, withdrawKept, type KeptAttempt } from './kept-answer.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, deadlinePassed, failedWith, outcomeUnknown } from './outcomes.ts';
 import { giveUpUnknown, recordFailure } from './record-attempt.ts';
+import { resolveCredential, type Credential } from './resolve-credential.ts';
+import { settleUnknown } from './settle-unknown.ts';
 import { untilRecorded } from './until-recorded.ts';
 
 export type { AttemptDeps } from './attempt-deps.ts';
@@ -24,6 +27,12 @@ export interface AttemptRunner {
    * @param signal aborts the provider request; an order that others joined is aborted for all of them.
    */
   run(order: AttemptOrder, signal: AbortSignal): Promise<AttemptOutcome>;
+  /** Asks for the answer of an order that the provider keeps. `pending` while it has none. */
+  collect(order: AttemptOrder): Promise<AttemptOutcome>;
+  /** Ends an order that is pending, at the provider and in the ledger. */
+  withdraw(order: AttemptOrder, reason: 'cancelled' | 'deadline'): Promise<EndedAttempt>;
+  /** Finds out from the provider what an attempt of an ended call cost. */
+  settleUnknown(attempt: UnknownAttempt): ReturnType<typeof settleUnknown>;
   /** Orders being carried out now. */
   readonly live: number;
 }
@@ -39,13 +48,22 @@ export function createAttemptRunner(deps: AttemptDeps): AttemptRunner {
         carryOut(deps, order, shared),
       );
     },
+    settleUnknown: (attempt) => settleUnknown(deps, attempt),
+    async collect(order) {
+      const found = await findKept(deps, order);
+      if ('status' in found) return found;
+      const outcome = await askForAnswer(deps, found.attempt, found.mayHoldText);
+      return outcome === 'gone' ? recordGone(deps, order, found.attempt) : outcome;
+    },
+    async withdraw(order, reason) {
+      const found = await findKept(deps, order);
+      return 'status' in found ? found : withdrawKept(deps, found.attempt, reason);
+    },
   };
 }
 
 async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSignal): Promise<AttemptOutcome> {
-  const provider = deps.providerNamed(order.candidate.provider);
-  const request = await loadRequest(deps, order);
-  const credential = await resolveCredential(deps, order.credential);
+  const { provider, request, credential } = await prepare(deps, order);
   // The same sender in every repeat: a commit whose answer was lost must not pass for another's attempt.
   const owner = `${deps.owner}/${randomUUID()}`;
   const open = () =>
@@ -66,11 +84,18 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   if (opened.status === 'interrupted') {
     // The row says that bytes left, and no one in this process is waiting for them: their sender died, or the engine
     // gave the order to us while it lives elsewhere.
-    if (order.onUnknown === 'fail') return giveUpInterrupted(deps, order, opened.lease, open);
-    const { attempt } = opened.lease;
+    const { lease: lost } = opened;
+    const mayAsk = order.onUnknown === 'recover' || order.candidate.background;
+    const kept = mayAsk ? keptAttempt(deps, { order, provider, request, lease: lost }, credential, opened) : null;
+    // Whoever asks for it may record it: the provider has one answer for all.
+    if (kept && order.candidate.background) return { status: 'pending', attempt: lost.attempt };
+    const mustNotRepeat = order.onUnknown === 'fail' || (order.candidate.background && order.onUnknown !== 'retry');
+    if (mustNotRepeat) return giveUpInterrupted(deps, order, lost, open);
     // Fencing makes the row `unknown` and silences that other writer.
-    await deps.ledger.fence(opened.lease, 'the process that sent it was lost');
-    if (isLate(deps, order)) return deadlinePassed(attempt);
+    const lease = await deps.ledger.fence(lost, 'the process that sent it was lost');
+    const recovered = kept && lease ? await askForAnswer(deps, { ...kept, lease }, opened.delivered) : 'gone';
+    if (recovered !== 'gone') return recovered;
+    if (isLate(deps, order)) return deadlinePassed(lost.attempt);
     opened = await open();
   }
   if (opened.status !== 'dispatched') return withoutDispatch(deps, opened, order);
@@ -87,26 +112,39 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   return dispatchAttempt(deps, { order, provider, request, secret: credential.reveal?.(), lease }, signal);
 }
 
+async function prepare(deps: AttemptDeps, order: AttemptOrder) {
+  const provider = deps.providerNamed(order.candidate.provider);
+  const request = await loadRequest(deps, order);
+  return { provider, request, credential: await resolveCredential(deps, order.credential) };
+}
+
+/** The order's attempt as the provider keeps it, or how it ended. */
+async function findKept(
+  deps: AttemptDeps,
+  order: AttemptOrder,
+): Promise<EndedAttempt | { attempt: KeptAttempt; mayHoldText: boolean }> {
+  const found = await deps.ledger.reviewAttempt(order.callId, order.order);
+  if (!found) throw new Error(`order ${String(order.order)} of ${order.callId} has no attempt`);
+  if (found.status !== 'interrupted') return withoutDispatch(deps, found, order);
+  const { provider, request, credential } = await prepare(deps, order);
+  const attempt = keptAttempt(deps, { order, provider, request, lease: found.lease }, credential, found);
+  return attempt ? { attempt, mayHoldText: found.delivered } : giveUpUnknown(deps, order, found.lease);
+}
+
+/** Null when its provider cannot be asked for it. */
+function keptAttempt(
+  deps: AttemptDeps,
+  attempt: Omit<KeptAttempt, 'secret' | 'adapter' | 'kept' | 'responseId'>,
+  credential: Credential,
+  { responseId }: { responseId: string | null },
+): KeptAttempt | null {
+  const adapter = deps.adapters.get(attempt.provider.kind);
+  if (!adapter?.kept || responseId === null || !adapter.kept.isKept(attempt.request, responseId)) return null;
+  return { ...attempt, secret: credential.reveal?.(), adapter, kept: adapter.kept, responseId };
+}
+
 function isLate(deps: AttemptDeps, order: AttemptOrder): boolean {
   return deps.now() >= order.deadlineAt;
-}
-
-interface Credential {
-  /** `name@version` as it stands in the attempt; null without a credential. */
-  label: string | null;
-  reveal?: () => string;
-  error?: HoldfastError;
-}
-
-async function resolveCredential(deps: AttemptDeps, reference: string | null): Promise<Credential> {
-  if (reference === null) return { label: null };
-  try {
-    const { name, version, reveal } = await deps.resolveCredential(reference);
-    return { label: `${name}@${String(version)}`, reveal };
-  } catch (error) {
-    if (HoldfastError.is(error)) return { label: null, error };
-    throw error;
-  }
 }
 
 async function loadRequest(deps: AttemptDeps, order: AttemptOrder): Promise<CallRequest> {
@@ -119,7 +157,7 @@ function withoutDispatch(
   deps: AttemptDeps,
   opened: Exclude<OpenAttemptResult, { status: 'dispatched' }>,
   order: AttemptOrder,
-): AttemptOutcome {
+): EndedAttempt {
   switch (opened.status) {
     case 'answered':
       // Who follows the call here may have missed its end: the process that recorded it is gone.
@@ -143,7 +181,7 @@ async function giveUpInterrupted(
   order: AttemptOrder,
   lease: AttemptLease,
   open: () => Promise<OpenAttemptResult>,
-): Promise<AttemptOutcome> {
+): Promise<EndedAttempt> {
   const outcome = await giveUpUnknown(deps, order, lease);
   const call = await deps.ledger.getCall(order.callId);
   const state = call?.attempts.find(({ n }) => n === lease.attempt)?.state;

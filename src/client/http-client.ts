@@ -111,11 +111,12 @@ function pathOf({ wire = 'openai-chat' }: RequestOptions): string {
   return PATHS[wire];
 }
 
-function steering({ idempotencyKey, tags, signal }: RequestOptions) {
+function steering({ idempotencyKey, tags, mode, signal }: RequestOptions) {
   return {
     signal,
     headers: {
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+      ...(mode && { 'x-holdfast-mode': mode }),
       ...(tags && { 'x-holdfast-tags': asciiJson(tags) }),
     },
   };

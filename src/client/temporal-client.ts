@@ -3,7 +3,7 @@
  * namespace is trusted in full, and the request stands in the call's history.
  */
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
-import type { CallInput, CallKind, CallResult } from '../core/call/types.ts';
+import type { CallInput, CallKind, CallMode, CallResult } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
 import { deriveCallId, newCallId, tenantHandle } from '../ledger/call-id.ts';
@@ -25,6 +25,8 @@ export interface TemporalCallOptions {
   /** The same key gives the same call as at the gateway, as long as Temporal remembers its workflow. */
   idempotencyKey?: string;
   tags?: Record<string, string>;
+  /** Default: as the route says. */
+  mode?: CallMode;
 }
 
 export interface TemporalCall {
@@ -59,7 +61,7 @@ export function createTemporalClient({ client, tenant = 'default' }: TemporalCli
   return {
     getCall,
     async start({ stream: _stream, stream_options: _options, ...request }, options = {}) {
-      const { wire = 'openai-chat', callId = callIdOf(tenant, options), tags } = options;
+      const { wire = 'openai-chat', callId = callIdOf(tenant, options), tags, mode } = options;
       const { model } = request;
       if (typeof model !== 'string')
         throw new HoldfastError('invalid_request', 'The request names no model.', { param: 'model' });
@@ -72,6 +74,7 @@ export function createTemporalClient({ client, tenant = 'default' }: TemporalCli
         requestRef: null,
         inline: { wire, body: request, stream: false },
         ...(tags && { tags }),
+        ...(mode && { mode }),
       };
       try {
         await client.workflow.start('llmCall', {

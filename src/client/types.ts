@@ -19,6 +19,11 @@ export interface RequestOptions {
   /** The same key gives the same answer, paid once. Without one, leaving the connection cancels the call. */
   idempotencyKey?: string;
   tags?: Readonly<Record<string, string>>;
+  /**
+   * `background`: the provider works on its own and keeps the answer, so that nothing is lost or paid again with a
+   * connection. For long calls, at providers that can. Default: as the route says.
+   */
+  mode?: 'auto' | 'background';
   signal?: AbortSignal;
   /**
    * How often to send again when the gateway is not reached or says that a repeat may help. Default 0. Makes an

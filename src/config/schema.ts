@@ -79,6 +79,12 @@ const route = z.strictObject({
     })
     .default({}),
   onUnknown: z.enum(['recover', 'retry', 'fail']).default('recover'),
+  background: z
+    .strictObject({
+      fromOutputTokens: positive.optional().describe('calls that may give so many tokens run in the background'),
+      totalMs: durationMs.optional().describe('the total time of a call in the background'),
+    })
+    .default({}),
   maxOutputTokens: positive.optional(),
 });
 

@@ -7,7 +7,7 @@ import type { JsonObject } from './json.ts';
 import type { Usage } from './usage.ts';
 
 /** The formats a request or an answer can stand in. `openai-chat` is also the canonical form. */
-export type Wire = 'openai-chat' | 'openai-embeddings' | 'anthropic-messages' | 'gemini-generate';
+export type Wire = 'openai-chat' | 'openai-embeddings' | 'openai-responses' | 'anthropic-messages' | 'gemini-generate';
 
 /** Something a conversion could not carry over. Goes out in `x-holdfast-warnings` and stands in the attempt. */
 export interface ConversionWarning {

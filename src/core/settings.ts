@@ -13,11 +13,20 @@ export interface ProviderSettings {
   headers: Record<string, string>;
 }
 
+/** Which calls run in the background at providers that can, and how long they may take there. */
+export interface BackgroundSettings {
+  /** Calls that may give at least so many tokens; null: only those that ask for it. */
+  fromOutputTokens: number | null;
+  /** Takes the place of `timeouts.totalMs`. */
+  totalMs: number;
+}
+
 export interface RouteSettings {
   targets: { provider: string; model: string }[];
   retries: RetryPolicy;
   timeouts: CallTimeouts;
   onUnknown: OnUnknown;
+  background: BackgroundSettings;
   /** Bounds the output of requests that do not bound it themselves, for budgets. Null: the model's own maximum. */
   maxOutputTokens: number | null;
 }

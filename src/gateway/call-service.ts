@@ -3,7 +3,7 @@
  * `start` returned a call id the call is answered whatever happens to this process.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Admission, CallInput, CallKind } from '../core/call/types.ts';
+import type { Admission, CallInput, CallKind, CallMode } from '../core/call/types.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -50,6 +50,8 @@ export interface StartCall {
   headers: IncomingHttpHeaders;
   idempotencyKey: string | null;
   tags: Record<string, string>;
+  /** Default: as the route says. */
+  mode?: CallMode | null;
   /** The caller takes an `attempt-rollback` in its stream: text that it got does not bar another attempt. */
   takesRollbacks?: boolean;
   /** An SDK sends this request once more: without a key it may take over the call that its earlier try made. */
@@ -111,6 +113,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
 
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
+    const { mode = null } = given;
     const mayTakeOver = idempotencyKey === null && given.isSdkRetry === true;
     const parsed = door.parseRequest(body, headers);
     const request = deps.prepare(parsed);
@@ -134,6 +137,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
         principal: { tenant, key, models },
         tags: preparedTags,
         ...(takesRollbacks && { takesRollbacks }),
+        ...(mode && { mode }),
       };
       const decision = await deps.decide(call, canonical);
       refuseUnservable(decision.admission);

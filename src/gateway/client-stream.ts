@@ -41,13 +41,15 @@ export function createClientStream(options: ClientStreamOptions) {
   /** Events before the first content: held back, so that an attempt that fails there leaves no trace. */
   let held: SseEvent[] | null = null;
   let seq = 0;
+  /** The client was told to drop what it held of the very attempt that answers. */
+  let restarted = false;
 
   /** Gives each event its id, and leaves out those that the client had before it came back. */
   function numbered(events: readonly SseEvent[]): SseEvent[] {
     const out: SseEvent[] = [];
     for (const event of events) {
       const position = { callId, attempt, seq: seq++ };
-      if (resumeFrom?.attempt === attempt && position.seq <= resumeFrom.seq) continue;
+      if (!restarted && resumeFrom?.attempt === attempt && position.seq <= resumeFrom.seq) continue;
       out.push({ ...event, id: formatStreamPosition(position) });
     }
     return out;
@@ -89,6 +91,16 @@ export function createClientStream(options: ClientStreamOptions) {
     return true;
   }
 
+  /** The answer was recovered as a whole: where the client stands in it is not known. */
+  async function mayStartOver(answeredBy: number): Promise<boolean> {
+    if (!options.takesRollbacks) return false;
+    const data = JSON.stringify({ type: 'attempt-rollback', call_id: callId, attempt: answeredBy, next: answeredBy });
+    heldByClient = 0;
+    restarted = true;
+    await open().write([{ event: 'attempt-rollback', data }]);
+    return true;
+  }
+
   return {
     get isOpen() {
       return sse?.isOpen ?? false;
@@ -123,7 +135,10 @@ export function createClientStream(options: ClientStreamOptions) {
       if (!(await mayFollowWith(answeredBy)) || heldByClient > answeredBy) {
         return fail(splicedError(heldByClient, answeredBy));
       }
-      if (streamed && stream !== null) {
+      if (stored.isRecovered && heldByClient === answeredBy && !(await mayStartOver(answeredBy))) {
+        return fail(recoveredError(answeredBy));
+      }
+      if (streamed && stream !== null && !stored.isRecovered) {
         await open().write([...(held ?? []), ...numbered(stream.end())]);
       } else {
         // Nothing of this attempt was streamed here: it answered in one piece, or ran before this client came.
@@ -143,6 +158,16 @@ export function createClientStream(options: ClientStreamOptions) {
     const encoder = door.createStreamEncoder(request);
     return [...encoder.push(eventsOfAnswer(stored.answer)), ...encoder.end()];
   }
+}
+
+function recoveredError(attempt: number): ErrorRecord {
+  return {
+    code: 'outcome_unknown',
+    message:
+      `The stream of attempt ${String(attempt)} was lost, and its whole answer was had from the provider once more. ` +
+      'Ask for the stream again without Last-Event-ID, or with x-holdfast-stream: rollback to be told in the stream.',
+    source: 'gateway',
+  };
 }
 
 function splicedError(begun: number, next: number): ErrorRecord {

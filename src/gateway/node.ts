@@ -137,6 +137,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     ledger,
     engine,
     now: Date.now,
+    random: Math.random,
+    settleUnknown: (attempt) => domain.attempts.settleUnknown(attempt),
     callRetentionMs: settings.retention.callMs,
     onSettled(call) {
       domain.bus.publish(call.id, { type: 'call-end', call });

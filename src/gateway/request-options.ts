@@ -4,6 +4,7 @@
  * steer a call: it is passed over.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { CallMode } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import { parseStreamPosition, type StreamPosition } from './stream-position.ts';
@@ -13,6 +14,8 @@ export interface RequestOptions {
   key: string | null;
   idempotencyKey: string | null;
   tags: Record<string, string>;
+  /** `x-holdfast-mode: background`; null leaves it to the route. */
+  mode: CallMode | null;
   /** `x-stainless-retry-count` of the official SDKs is above 0: an earlier try of this request did not bring its answer. */
   isSdkRetry: boolean;
   /** `x-holdfast-stream: rollback`: the client understands `attempt-rollback` events. */
@@ -28,10 +31,6 @@ const MAX_TAGS = 20;
 const MAX_TAG_LENGTH = 256;
 
 export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions {
-  const mode = single(headers, 'x-holdfast-mode');
-  if (mode !== null && mode !== 'auto') {
-    throw invalid('x-holdfast-mode', `The mode "${mode.slice(0, 40)}" is not supported; the only mode is auto.`);
-  }
   const cache = single(headers, 'x-holdfast-cache');
   if (cache !== null && !CACHE.test(cache)) {
     throw invalid('x-holdfast-cache', 'x-holdfast-cache must be off or a whole number of seconds.');
@@ -44,6 +43,7 @@ export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions
     key: presentedKey(headers),
     idempotencyKey,
     tags: readTags(single(headers, 'x-holdfast-tags')),
+    mode: readMode(single(headers, 'x-holdfast-mode')),
     isSdkRetry: /^[1-9]\d{0,3}$/.test(single(headers, 'x-stainless-retry-count') ?? ''),
     ...readStreamOptions(headers),
   };
@@ -64,6 +64,12 @@ export function readStreamOptions(headers: IncomingHttpHeaders): Pick<RequestOpt
 export function presentedKey(headers: IncomingHttpHeaders): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(single(headers, 'authorization') ?? '')?.[1];
   return bearer ?? single(headers, 'x-api-key');
+}
+
+function readMode(mode: string | null): CallMode | null {
+  if (mode === null || mode === 'auto') return null;
+  if (mode === 'background') return mode;
+  throw invalid('x-holdfast-mode', `There is no mode "${mode.slice(0, 40)}"; use auto or background.`);
 }
 
 function readTags(text: string | null): Record<string, string> {

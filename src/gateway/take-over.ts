@@ -29,7 +29,9 @@ export async function takeOver(deps: TakeOverDeps): Promise<Orphans> {
   const now = Date.now;
   await handOnLostAttempts({ ledger, handOn: (callId) => engine.handOn(callId, deps.identity), now, onError });
   // Calls whose start was lost go on at once, or are ended: nobody is to be given one of those.
-  await sweep({ ...deps, now, graceMs: 0 });
+  // Providers are asked by the sweeps that follow: a slow one must not delay this node.
+  const settleUnknown = () => Promise.resolve('open' as const);
+  await sweep({ ...deps, now, random: Math.random, settleUnknown, graceMs: 0 });
   return findOrphans({
     ledger,
     async requestOf(ref) {

@@ -20,7 +20,7 @@ export interface AdmissionDeps {
 }
 
 export interface AdmissionRequest {
-  input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags' | 'takesRollbacks'>;
+  input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags' | 'takesRollbacks' | 'mode'>;
   canonical: JsonObject;
   budgets: readonly BudgetSettings[];
 }
@@ -53,14 +53,20 @@ function planRoute(
   decisionId: string,
 ): Omit<RoutePlan, 'requestRef'> {
   const route = routeOf(deps.settings, input.model);
-  const able = ableTargets(deps, route, canonical);
+  const able = ableTargets(deps, route, requiredOf(deps, input, canonical));
   const inputTokens = inputTokenBound(canonical);
-  const candidates = able.map(({ provider, model, maxOutput }): Candidate => {
+  const candidates = able.map(({ provider, model, maxOutput, worksAlone }): Candidate => {
     const outputTokens =
       input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
     const worstCase =
       inputTokens === null || outputTokens === null ? null : deps.worstCase(provider, model, inputTokens, outputTokens);
-    return { provider: provider.name, model, worstCaseNanoUsd: worstCase === null ? null : worstCase.toString() };
+    const isLong = outputTokens !== null && outputTokens >= (route.background.fromOutputTokens ?? Infinity);
+    return {
+      provider: provider.name,
+      model,
+      worstCaseNanoUsd: worstCase === null ? null : worstCase.toString(),
+      ...(worksAlone && (isLong || input.mode === 'background') && { background: true }),
+    };
   });
   const strict = budgets.find(({ hard, allowUnbounded }) => hard && !allowUnbounded);
   const bounded = strict ? candidates.filter(({ worstCaseNanoUsd }) => worstCaseNanoUsd !== null) : candidates;
@@ -78,7 +84,9 @@ function planRoute(
     candidates: bounded,
     first: { credential: credentialOf(deps.settings, first) },
     retries: route.retries,
-    timeouts: route.timeouts,
+    timeouts: bounded.some(({ background }) => background)
+      ? { ...route.timeouts, totalMs: route.background.totalMs }
+      : route.timeouts,
     onUnknown: route.onUnknown,
     ...(input.takesRollbacks && { restartsStreams: true }),
   };
@@ -89,8 +97,17 @@ export function credentialOf(settings: Pick<Settings, 'providers'>, candidate: C
   return settings.providers.get(candidate.provider)?.apiKey ?? null;
 }
 
-function ableTargets(deps: AdmissionDeps, route: RouteSettings, canonical: JsonObject) {
-  const required = deps.requiredCapabilities(canonical);
+function requiredOf(
+  deps: AdmissionDeps,
+  { mode }: AdmissionRequest['input'],
+  canonical: JsonObject,
+): ReadonlySet<Capability> {
+  const required = new Set(deps.requiredCapabilities(canonical));
+  if (mode === 'background') required.add('background');
+  return required;
+}
+
+function ableTargets(deps: AdmissionDeps, route: RouteSettings, required: ReadonlySet<Capability>) {
   const missing = new Set<Capability>();
   const able = route.targets.flatMap(({ provider: name, model }) => {
     const provider = deps.settings.providers.get(name);
@@ -99,7 +116,9 @@ function ableTargets(deps: AdmissionDeps, route: RouteSettings, canonical: JsonO
     const { supports, maxOutputTokens: maxOutput } = adapter.capabilities(model);
     const lacks = [...required].filter((capability) => !supports.has(capability));
     for (const capability of lacks) missing.add(capability);
-    return lacks.length > 0 ? [] : [{ provider, model, maxOutput: maxOutput ?? null }];
+    return lacks.length > 0
+      ? []
+      : [{ provider, model, maxOutput: maxOutput ?? null, worksAlone: supports.has('background') }];
   });
   if (able.length === 0) {
     throw new HoldfastError('capability_missing', `No target of this model supports: ${[...missing].join(', ')}.`, {

@@ -1,6 +1,7 @@
 /** The sweep on a real SQLite ledger; only the engine is told what to say. */
 import { describe, expect, it } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
+import type { UnknownAttempt } from '../core/ports/ledger.ts';
 import {
   acceptInput,
   allowed,
@@ -17,7 +18,7 @@ import { sweep } from './sweep.ts';
 
 type State = 'running' | 'closed' | 'missing';
 const MINUTE_MS = 60_000;
-const NOTHING = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
+const NOTHING = { started: 0, settled: 0, reconciled: 0, abandoned: 0, pruned: 0 };
 
 async function stage() {
   const store = await temporaryLedger();
@@ -27,6 +28,7 @@ async function stage() {
   const asked: string[] = [];
   const settled: string[] = [];
   const errors: unknown[] = [];
+  const unknown: UnknownAttempt[] = [];
   const engine = {
     start(input: CallInput) {
       started.push(input);
@@ -45,12 +47,18 @@ async function stage() {
     asked,
     settled,
     errors,
+    unknown,
     engine,
     sweep: () =>
       sweep({
         ledger,
         engine,
         now: () => clock.now,
+        random: () => 0,
+        settleUnknown(attempt) {
+          unknown.push(attempt);
+          return Promise.resolve('reconciled');
+        },
         callRetentionMs: 30 * DAY_MS,
         onSettled: ({ id }) => settled.push(id),
         onError: (error) => errors.push(error),
@@ -226,11 +234,24 @@ it('one call that cannot be put right does not keep the others from their turn, 
   clock.now = START + MINUTE_MS;
   const { stateOf } = engine;
   engine.stateOf = (callId) => (callId === 'stuck-g1' ? Promise.reject(new Error('not now')) : stateOf(callId));
-  expect(await sweep()).toEqual({ started: 1, settled: 1, abandoned: 0, pruned: 0 });
+  expect(await sweep()).toEqual({ started: 1, settled: 1, reconciled: 0, abandoned: 0, pruned: 0 });
   expect(started.map(({ callId }) => callId)).toEqual(['lost-g1']);
   expect(settled).toEqual(['gone-g1']);
   expect(errors).toMatchObject([{ message: 'not now' }]);
   engine.stateOf = stateOf;
   expect(await sweep()).toEqual({ ...NOTHING, started: 1 });
   expect(started.map(({ callId }) => callId)).toEqual(['lost-g1', 'stuck-g1']);
+});
+
+it('the provider is asked about unknown attempts of ended calls that have an id, and what it says is counted', async () => {
+  const { ledger, call, unknown, sweep } = await stage();
+  const callId = await call('asked', 'dispatched', 'running');
+  await ledger.markStreaming({ callId, attempt: 1, epoch: 1 }, 'resp_7');
+  await sweep();
+  expect(unknown).toEqual([]);
+  await ledger.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
+  const nameless = await call('nameless', 'dispatched', 'running');
+  await ledger.settle({ callId: nameless, outcome: 'cancelled', answerRef: null, error: null });
+  expect(await sweep()).toMatchObject({ reconciled: 1, abandoned: 0 });
+  expect(unknown).toMatchObject([{ lease: { callId, attempt: 1, epoch: 1 }, responseId: 'resp_7', tenant: 'acme' }]);
 });

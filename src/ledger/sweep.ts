@@ -3,7 +3,7 @@
  * attempts that nobody will reconcile, rows past their retention.
  */
 import type { CallInput } from '../core/call/types.ts';
-import type { CallView, Ledger, OpenCall } from '../core/ports/ledger.ts';
+import type { CallView, Ledger, OpenCall, UnknownAttempt } from '../core/ports/ledger.ts';
 
 export interface SweepDeps {
   ledger: Ledger;
@@ -12,6 +12,10 @@ export interface SweepDeps {
     stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
   };
   now(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Asks the provider what became of an attempt; books it, or leaves it for the next time. */
+  settleUnknown(attempt: UnknownAttempt): Promise<'reconciled' | 'abandoned' | 'open'>;
   /** Told of each call that the sweep ended. */
   onSettled(call: CallView): void;
   /** Told of a call that could not be put right now; the next sweep tries again. */
@@ -24,6 +28,7 @@ export interface SweepDeps {
 export interface SweepReport {
   started: number;
   settled: number;
+  reconciled: number;
   abandoned: number;
   pruned: number;
 }
@@ -34,10 +39,12 @@ const START_WITHIN_MS = 10 * 60_000;
 /** An unknown attempt keeps its hold this long for someone to find out what became of it. */
 const ABANDON_AFTER_MS = 24 * 3_600_000;
 const BATCH = 500;
+/** Unknown attempts that are asked for in one sweep. */
+const ASKED_AT_ONCE = 64;
 
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const now = deps.now();
-  const report: SweepReport = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
+  const report: SweepReport = { started: 0, settled: 0, reconciled: 0, abandoned: 0, pruned: 0 };
   const before = now - (deps.graceMs ?? SWEEP_GRACE_MS);
   // Calls that stay open are passed over on the next page, so that many long ones never hide a lost one.
   for (let skip = 0, page = await deps.ledger.openCalls(before, BATCH); page.length > 0;) {
@@ -52,10 +59,28 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     }
     page = page.length < BATCH ? [] : await deps.ledger.openCalls(before, BATCH, skip);
   }
-  report.abandoned = await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
+  await askForUnknown(deps, report);
+  report.abandoned += await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
   const pruned = await deps.ledger.prune(now, deps.callRetentionMs);
   report.pruned = pruned.payloads + pruned.idempotency + pruned.calls;
   return report;
+}
+
+/** Asks for a random stretch of them: one provider that is down must not keep the others from their turn for ever. */
+async function askForUnknown(deps: SweepDeps, report: SweepReport): Promise<void> {
+  const from = deps.now() - Math.floor(deps.random() * ABANDON_AFTER_MS);
+  const late = await deps.ledger.unknownAttempts(from, ASKED_AT_ONCE);
+  const page = late.length > 0 ? late : await deps.ledger.unknownAttempts(0, ASKED_AT_ONCE);
+  await Promise.all(
+    page.map(async (attempt) => {
+      try {
+        const result = await deps.settleUnknown(attempt);
+        if (result !== 'open') report[result] += 1;
+      } catch (error) {
+        deps.onError(error);
+      }
+    }),
+  );
 }
 
 /** True when the call has ended now. */

@@ -25,12 +25,14 @@ const ALL: readonly Capability[] = [
   'reasoning',
   'embeddings',
   'multiple-choices',
+  'background',
 ];
 
 /** What no model of a kind can do, because its wire or our conversion cannot carry it. */
 const KIND_LACKS: Readonly<Record<string, readonly Capability[]>> = {
-  anthropic: ['embeddings', 'multiple-choices', 'audio-in', 'audio-out'],
-  gemini: ['embeddings', 'multiple-choices', 'audio-out'],
+  'openai-compatible': ['background'],
+  anthropic: ['embeddings', 'multiple-choices', 'audio-in', 'audio-out', 'background'],
+  gemini: ['embeddings', 'multiple-choices', 'audio-out', 'background'],
 };
 
 const OPENAI_ROWS: readonly Row[] = [

@@ -11,8 +11,8 @@ export const providerAdapters: ReadonlyMap<string, ProviderAdapter> = new Map(
   [openai, openaiCompatible, simulated, anthropicAdapter(), geminiAdapter()].map((adapter) => [adapter.kind, adapter]),
 );
 
-/** Wires that a caller can speak; Gemini's has no door. */
-export type DoorWireName = Exclude<Wire, 'gemini-generate'>;
+/** Wires that a caller can speak; Gemini's and OpenAI's Responses have no door. */
+export type DoorWireName = Exclude<Wire, 'gemini-generate' | 'openai-responses'>;
 
 export const doorWires: Readonly<Record<DoorWireName, DoorWire>> = {
   'openai-chat': openaiChatDoor,

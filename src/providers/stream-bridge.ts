@@ -48,6 +48,9 @@ function decoderOf(wire: Wire, createdSeconds: number): StreamDecoder {
     case 'gemini-generate':
       return createGeminiStreamDecoder(createdSeconds);
     case 'openai-embeddings':
-      throw new HoldfastError('invalid_request', 'Embeddings cannot be streamed.', { param: 'stream' });
+    case 'openai-responses':
+      throw new HoldfastError('invalid_request', `Answers on the wire ${wire} cannot be streamed.`, {
+        param: 'stream',
+      });
   }
 }

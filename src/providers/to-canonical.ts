@@ -18,9 +18,10 @@ export function toCanonical(request: CallRequest): CanonicalRequest {
     case 'anthropic-messages':
       return anthropicToCanonical(request.body);
     case 'gemini-generate':
+    case 'openai-responses':
       throw new HoldfastError(
         'invalid_request',
-        "Requests in Gemini's own format can only go to a provider of kind gemini.",
+        `Requests on the wire ${request.wire} can only go to a provider of that wire.`,
       );
   }
 }

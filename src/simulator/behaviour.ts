@@ -19,6 +19,12 @@ export interface Behaviour {
   words: number;
   /** Words of reasoning before the answer. */
   reasoning: number;
+  /** Milliseconds before a response made in the background gets its id. */
+  start: number;
+  /** Milliseconds for which a response made in the background is known; 0 for ever. */
+  keeps: number;
+  /** 1: a response made in the background ends as failed. */
+  fails: number;
 }
 
 const CALM: Behaviour = {
@@ -30,6 +36,9 @@ const CALM: Behaviour = {
   cut: 0,
   words: 24,
   reasoning: 0,
+  start: 0,
+  keeps: 0,
+  fails: 0,
 };
 
 const NAMED: Readonly<Record<string, Partial<Behaviour>>> = {

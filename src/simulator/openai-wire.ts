@@ -56,6 +56,54 @@ export function openAiStream(model: string, said: Composition, wantsUsage: boole
   ];
 }
 
+type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled';
+
+/** A response object of the Responses API. Only what is completed has an output and a usage. */
+export function openAiResponse(id: string, model: string, said: Composition, status: ResponseStatus): JsonObject {
+  const isDone = status === 'completed';
+  return {
+    id,
+    object: 'response',
+    created_at: CREATED,
+    status,
+    background: true,
+    error: status === 'failed' ? { code: 'server_error', message: 'The simulator was told to fail.' } : null,
+    incomplete_details: null,
+    model,
+    output: isDone ? responseItems(said) : [],
+    usage: isDone ? responseUsage(said) : null,
+  };
+}
+
+function responseItems(said: Composition): JsonObject[] {
+  const content = [{ type: 'output_text', text: said.text, annotations: [] }];
+  return [
+    ...(said.reasoning
+      ? [{ type: 'reasoning', id: `rs_${said.id}`, summary: [{ type: 'summary_text', text: said.reasoning }] }]
+      : []),
+    ...(said.text ? [{ type: 'message', id: `msg_${said.id}`, status: 'completed', role: 'assistant', content }] : []),
+    ...said.toolCalls.map(({ id, name, arguments: text }) => ({
+      type: 'function_call',
+      id: `fc_${id}`,
+      call_id: id,
+      name,
+      arguments: text,
+      status: 'completed',
+    })),
+  ];
+}
+
+function responseUsage(said: Composition): JsonObject {
+  const output = said.textTokens + said.reasoningTokens;
+  return {
+    input_tokens: said.promptTokens,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: said.reasoningTokens },
+    total_tokens: said.promptTokens + output,
+  };
+}
+
 export function openAiEmbeddings(model: string, body: JsonObject): JsonObject {
   const input = Array.isArray(body['input']) ? body['input'] : [body['input'] ?? ''];
   const dimensions = typeof body['dimensions'] === 'number' ? body['dimensions'] : DEFAULT_DIMENSIONS;

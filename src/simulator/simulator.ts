@@ -11,6 +11,7 @@ import { anthropicAnswer, anthropicError, anthropicStream } from './anthropic-wi
 import { behaviourOf, type Behaviour } from './behaviour.ts';
 import { compose } from './compose.ts';
 import { geminiAnswer, geminiError } from './gemini-wire.ts';
+import { createKeptAnswers } from './kept-answers.ts';
 import { openAiAnswer, openAiEmbeddings, openAiError, openAiStream } from './openai-wire.ts';
 
 /** One request as the simulator saw it. */
@@ -29,8 +30,12 @@ export interface Simulator {
   readonly url: string;
   /** The newest requests, oldest first; at most `maxSeen`. */
   readonly seen: readonly SeenRequest[];
-  /** All requests since the start. */
+  /** All requests since the start, but for the questions after answers that are kept. */
   readonly count: number;
+  /** Questions after answers that are kept. */
+  readonly asked: number;
+  /** Cancellations of responses. */
+  readonly cancelled: number;
   close(): Promise<void>;
 }
 
@@ -46,7 +51,10 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOptions = {}): Promise<Simulator> {
   const seen: SeenRequest[] = [];
   const failures = new Map<string, number>();
+  const kept = createKeptAnswers();
   let count = 0;
+  let asked = 0;
+  let cancelled = 0;
 
   /** True while requests of this content have to fail or be cut. */
   function mustFail(behaviour: Behaviour, model: string, answerId: string): boolean {
@@ -59,8 +67,20 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     return true;
   }
 
+  function readKept(method: string | undefined, path: string): { status: number; body: JsonObject } {
+    const body = method === 'GET' ? kept.find(path) : kept.cancel(path);
+    return body ? { status: 200, body } : { status: 404, body: openAiError(404, 'There is no such response.') };
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '').split('?')[0] ?? '';
+    const found = /^\/v1\/(?:responses|chat\/completions)\/[^/]+/.test(path) && readKept(request.method, path);
+    if (found) {
+      if (request.method === 'GET') asked += 1;
+      else cancelled += 1;
+      sendJson(response, found.status, found.body);
+      return;
+    }
     if (request.method === 'GET') {
       sendJson(response, 200, path === '/v1/models' ? { object: 'list', data: [] } : { simulated: true });
       return;
@@ -88,7 +108,9 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       return;
     }
     const said = compose(body, behaviour);
-    if (behaviour.delay > 0) await pause(behaviour.delay, response);
+    const isBackground = path.endsWith('/responses') && body['background'] === true;
+    const wait = isBackground ? behaviour.start : behaviour.delay;
+    if (wait > 0) await pause(wait, response);
     if (response.destroyed) return;
     if (!mustFail(behaviour, model, said.id)) behaviour = { ...behaviour, status: 0, cut: 0 };
     if (behaviour.status !== 0) {
@@ -98,7 +120,9 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       sendJson(response, behaviour.status, errorBody(behaviour.status, 'The simulator was told to fail.'), headers);
       return;
     }
-    if (path.endsWith('/embeddings')) sendJson(response, 200, openAiEmbeddings(model, body));
+    if (body['store'] === true) kept.keep(model, said);
+    if (isBackground) sendJson(response, 200, kept.begin(model, said, behaviour));
+    else if (path.endsWith('/embeddings')) sendJson(response, 200, openAiEmbeddings(model, body));
     else if (!stream) {
       const answer = { gemini: geminiAnswer, anthropic: anthropicAnswer, openai: openAiAnswer }[wire];
       sendJson(response, 200, answer(model, said));
@@ -133,6 +157,12 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     seen,
     get count() {
       return count;
+    },
+    get asked() {
+      return asked;
+    },
+    get cancelled() {
+      return cancelled;
     },
     close: () =>
       new Promise((resolve) => {

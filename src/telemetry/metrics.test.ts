@@ -105,12 +105,13 @@ it('refusals and sweeps are counted', async () => {
   const text = await textAfter((metrics) => {
     metrics.requestRefused('unauthenticated');
     metrics.requestRefused('unauthenticated');
-    metrics.sweepEnded({ started: 1, settled: 0, abandoned: 2 });
-    metrics.sweepEnded({ started: 1, settled: 0, abandoned: 0 });
+    metrics.sweepEnded({ started: 1, settled: 0, reconciled: 3, abandoned: 2 });
+    metrics.sweepEnded({ started: 1, settled: 0, reconciled: 0, abandoned: 0 });
   });
   expect(text).toContain('holdfast_requests_refused_total{code="unauthenticated"} 2');
   expect(text).toContain('holdfast_swept_total{what="started"} 2');
   expect(text).toContain('holdfast_swept_total{what="settled"} 0');
+  expect(text).toContain('holdfast_swept_total{what="reconciled"} 3');
   expect(text).toContain('holdfast_swept_total{what="abandoned"} 2');
 });
 

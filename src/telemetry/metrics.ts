@@ -6,10 +6,11 @@ export interface Metrics {
   registry: Registry;
   callEnded(call: CallView): void;
   requestRefused(code: string): void;
-  sweepEnded(report: { started: number; settled: number; abandoned: number }): void;
+  sweepEnded(report: Record<(typeof SWEPT)[number], number>): void;
 }
 
 const NANO_PER_USD = 1e9;
+const SWEPT = ['started', 'settled', 'reconciled', 'abandoned'] as const;
 
 export function createMetrics(sources: { liveAttempts(): number; openChannels(): number }): Metrics {
   const registry = new Registry();
@@ -103,7 +104,7 @@ export function createMetrics(sources: { liveAttempts(): number; openChannels():
       refused.inc({ code });
     },
     sweepEnded(report) {
-      for (const what of ['started', 'settled', 'abandoned'] as const) swept.inc({ what }, report[what]);
+      for (const what of SWEPT) swept.inc({ what }, report[what]);
     },
   };
 }

@@ -52,6 +52,7 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
         ledger: domain.ledger,
         payloads: domain.payloads,
         bus: domain.bus,
+        attempts: domain.attempts,
         doorWire: (request) => domain.doorWireOf(request),
         prepare: domain.prepare,
         payloadTtlMs: domain.settings.retention.payloadMs,

@@ -31,6 +31,12 @@ const finalSteps = proxyLocalActivities<CallSteps>({
   retry: { initialInterval: '100 milliseconds', maximumInterval: '30 seconds' },
 });
 
+/** They ask a provider and then write the ledger, which may be busy for a while. */
+const providerSteps = proxyLocalActivities<CallSteps>({
+  startToCloseTimeout: REPORT_GRACE_MS,
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '30 seconds' },
+});
+
 export async function llmCall(input: CallInput): Promise<CallResult> {
   const story: string[] = [];
   const result = await runCall(input, bindPorts(input, story));
@@ -66,10 +72,12 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
       const outcome = await interruptiblePaying(() => stoppedAtOnce(order.callId, () => executeProvider(order)));
       tell(
         `${order.candidate.provider}/${order.candidate.model} attempt ${outcome.attempt}: ` +
-          (outcome.status === 'answered' ? 'answered' : outcome.error.code),
+          ('error' in outcome ? outcome.error.code : outcome.status),
       );
       return outcome;
     },
+    collect: (order) => interruptible(() => providerSteps.collectAnswer(order)),
+    withdraw: (order, reason) => settled(() => providerSteps.withdrawAttempt(order, reason)),
     settle: (settlement) => settled(() => finalSteps.settle(settlement, input)),
     sleep: (ms, summary) => interruptible(() => sleep(ms, { summary })),
     now: () => Date.now(),

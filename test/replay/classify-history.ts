@@ -63,6 +63,10 @@ function turns(
   const tries = attributes('ACTIVITY_TASK_STARTED').map(({ attempt }) => Number(attempt));
   const types = events.map(({ type }) => type);
   const delivered = outcomes.findIndex((outcome) => outcome.status === 'failed' && outcome.delivered);
+  const markers = attributes('MARKER_RECORDED');
+  const collected = markersOf(markers, 'collectAnswer');
+  const withdrawn = markersOf(markers, 'withdrawAttempt');
+  const isCancelled = types.includes('WORKFLOW_EXECUTION_CANCEL_REQUESTED');
   const found: Record<Turn, boolean> = {
     'admitted by the door': input?.admission !== undefined,
     'admitted by a step': admitted.some(({ allowed }) => allowed),
@@ -72,9 +76,12 @@ function turns(
     'restarted after a rollback': delivered >= 0 && delivered < outcomes.length - 1,
     'ended after text was delivered': delivered >= 0 && delivered === outcomes.length - 1,
     'ended late': outcomes.some((outcome) => outcome.status === 'failed' && outcome.late === true),
-    'cancelled before an attempt': types.includes('WORKFLOW_EXECUTION_CANCEL_REQUESTED') && orders.length === 0,
+    'cancelled before an attempt': isCancelled && orders.length === 0,
     'cancelled in an attempt': types.includes('ACTIVITY_TASK_CANCEL_REQUESTED'),
     'cancelled in a wait': types.includes('TIMER_CANCELED'),
+    'collected later': collected.length > 0 && withdrawn.length === 0,
+    'withdrawn by a cancellation': withdrawn.length > 0 && isCancelled,
+    'withdrawn at the deadline': withdrawn.length > 0 && !isCancelled,
     'answered after a lost worker': tries.some((n) => n > 1) && outcomes.at(-1)?.status === 'answered',
   };
   return (Object.keys(found) as Turn[]).filter((turn) => found[turn]);

@@ -38,7 +38,7 @@ const ENDS_CALLS: Record<ErrorCode, boolean> = {
   engine_unavailable: false,
 };
 
-const ATTEMPT_ENDS: Record<AttemptOutcome['status'], true> = { answered: true, failed: true };
+const ATTEMPT_ENDS: Record<AttemptOutcome['status'], true> = { pending: true, answered: true, failed: true };
 
 /** What the engine can report of the paying step. */
 const STEP_EVENTS = ['COMPLETED', 'FAILED', 'TIMED_OUT'] as const;
@@ -57,6 +57,9 @@ const TURNS = [
   'cancelled in an attempt',
   'cancelled in a wait',
   'answered after a lost worker',
+  'collected later',
+  'withdrawn by a cancellation',
+  'withdrawn at the deadline',
 ] as const;
 
 const SWEEPS = ['sweep COMPLETED', 'sweep FAILED', 'run waits', 'run CONTINUED_AS_NEW', 'run CANCELED'] as const;

@@ -14,7 +14,7 @@ export interface PlayedScenario {
 }
 
 const MINUTES = 60_000;
-const REPORT = { started: 0, settled: 0, abandoned: 0, pruned: 0 };
+const REPORT = { started: 0, settled: 0, reconciled: 0, abandoned: 0, pruned: 0 };
 const AGAIN_AND_AGAIN_WITHIN_MS = 4 * MINUTES;
 
 export const playedScenarios: readonly PlayedScenario[] = [

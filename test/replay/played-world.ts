@@ -49,6 +49,8 @@ export async function startPlayedWorld(
     admit: () => Promise.reject(new TypeError('a played call is admitted by its door')),
     selectCredential: () => Promise.resolve({ credential: null }),
     stopAttempt: () => Promise.resolve(),
+    collectAnswer: () => Promise.reject(new TypeError('a played attempt is never pending')),
+    withdrawAttempt: () => Promise.reject(new TypeError('a played attempt is never pending')),
     executeProvider({ callId, order }) {
       const script = scripts.get(callId);
       if (!script) throw new TypeError(`no script for ${callId}`);

@@ -54,6 +54,8 @@ it(`keeps a cached call under ${MAX_BYTES_EACH / 1024} KB of memory`, async () =
       }),
     selectCredential: () => Promise.resolve({ credential: null }),
     stopAttempt: () => Promise.resolve(),
+    collectAnswer: () => Promise.reject(new TypeError('nothing is pending')),
+    withdrawAttempt: () => Promise.reject(new TypeError('nothing is pending')),
     async executeProvider() {
       waiting += 1;
       await released.promise;

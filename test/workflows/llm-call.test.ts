@@ -107,6 +107,10 @@ const expected: Record<string, { outcome: string; code?: string; attempts: [stri
   },
   'outcome-unknown': { outcome: 'failed', code: 'outcome_unknown', attempts: [['sim', 'unknown']], hits: 1 },
   'stream-cut': { outcome: 'failed', code: 'provider_unavailable', attempts: [['sim', 'failed']], hits: 1 },
+  background: { outcome: 'succeeded', attempts: [['sim', 'settled']], hits: 1 },
+  'background-failed': { outcome: 'failed', code: 'provider_unavailable', attempts: [['sim', 'failed']], hits: 1 },
+  'background-late': { outcome: 'timed_out', code: 'provider_timeout', attempts: [['sim', 'unknown']], hits: 1 },
+  'background-cancelled': { outcome: 'cancelled', code: 'cancelled', attempts: [['sim', 'unknown']], hits: 1 },
   'cancelled-before': { outcome: 'cancelled', code: 'cancelled', attempts: [], hits: 0 },
   'cancelled-during': { outcome: 'cancelled', code: 'cancelled', attempts: [['sim', 'unknown']], hits: 1 },
 };

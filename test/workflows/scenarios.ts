@@ -39,6 +39,10 @@ models:
   limited: { targets: [{ provider: sim, model: sim-small+status=429+retryAfter=60000 }, { provider: sim, model: sim-small+status=429+retryAfter=70000 }] }
   unpaid: { targets: [{ provider: sim, model: sim-small+status=402 }] }
   locked: { targets: [{ provider: sim, model: sim-small+status=401 }] }
+  long: { targets: [{ provider: sim, model: sim-small+delay=1200 }] }
+  'long-failing': { targets: [{ provider: sim, model: sim-small+delay=300+fails=1 }], retries: { maxAttempts: 1 } }
+  'long-hanging': { targets: [{ provider: sim, model: sim-small+delay=60000 }] }
+  'long-late': { targets: [{ provider: sim, model: sim-small+delay=60000 }], background: { totalMs: 1200 } }
 tenants:
   poor: { budgets: [{ limitUsd: "0.000000001", period: day, hard: true }] }
   tight: { budgets: [{ limitUsd: "0.001", period: day, hard: true }] }
@@ -64,13 +68,14 @@ const REQUEST = { messages: [{ role: 'user', content: 'a scenario' }], max_token
 async function throughDoor(
   test: TestNode,
   model: string,
-  options: { key?: string; stream?: boolean; takesRollbacks?: boolean } = {},
+  options: { key?: string; stream?: boolean; takesRollbacks?: boolean; background?: boolean } = {},
 ): Promise<string> {
   const response = await test.post(
     '/v1/chat/completions',
     { ...REQUEST, model, stream: options.stream ?? false },
     {
       authorization: `Bearer ${options.key ?? KEYS.app}`,
+      ...(options.background && { 'x-holdfast-mode': 'background' }),
       ...(options.takesRollbacks && { 'x-holdfast-stream': 'rollback' }),
     },
   );
@@ -84,7 +89,7 @@ async function throughDoor(
 export async function startInline(
   test: TestNode,
   model: string,
-  options: { startDelay?: string; content?: string | number; tenant?: string } = {},
+  options: { startDelay?: string; content?: string | number; tenant?: string; background?: boolean } = {},
 ): Promise<WorkflowHandle> {
   const callId = newCallId();
   const input: CallInput = {
@@ -93,6 +98,7 @@ export async function startInline(
     model,
     principal: { tenant: options.tenant ?? 'default', key: null, models: null },
     requestRef: null,
+    ...(options.background && { mode: 'background' }),
     inline: {
       wire: 'openai-chat',
       stream: false,
@@ -145,6 +151,20 @@ export const scenarios: readonly Scenario[] = [
   { name: 'provider-hangs', run: (test) => throughDoor(test, 'hanging') },
   { name: 'outcome-unknown', run: (test) => throughDoor(test, 'strict') },
   { name: 'stream-cut', run: (test) => throughDoor(test, 'cut', { stream: true }) },
+  { name: 'background', run: (test) => throughDoor(test, 'long', { background: true }) },
+  { name: 'background-failed', run: (test) => throughDoor(test, 'long-failing', { background: true }) },
+  { name: 'background-late', run: (test) => throughDoor(test, 'long-late', { background: true }) },
+  {
+    name: 'background-cancelled',
+    run: async (test) => {
+      const handle = await startInline(test, 'long-hanging', { content: `long ${newCallId()}`, background: true });
+      return cancelled(test, handle, () =>
+        until('it waits for its provider', async () =>
+          historyToJSON(await handle.fetchHistory()).includes('EVENT_TYPE_TIMER_STARTED'),
+        ),
+      );
+    },
+  },
   {
     name: 'cancelled-before',
     run: async (test) =>

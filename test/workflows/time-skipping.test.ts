@@ -63,6 +63,8 @@ describe.skipIf(reason !== undefined)('with time skipped', () => {
       admit: () => Promise.resolve({ allowed: true, plan: { ...plan, timeouts: { ...plan.timeouts, totalMs } } }),
       selectCredential: () => Promise.resolve({ credential: null }),
       stopAttempt: () => Promise.resolve(),
+      collectAnswer: () => Promise.reject(new TypeError('nothing is pending')),
+      withdrawAttempt: () => Promise.reject(new TypeError('nothing is pending')),
       executeProvider: ({ order }) => script(order),
       settle(settlement) {
         settlements.push(settlement);

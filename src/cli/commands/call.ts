@@ -1,6 +1,6 @@
 /** `holdfast call`: one call from the command line. The answer goes to stdout, what it took to stderr. */
 import type { Command } from 'commander';
-import { createClient, type CallStream, type HoldfastClient } from '../../client/index.ts';
+import { createClient, type CallStream, type HoldfastClient, type RequestOptions } from '../../client/index.ts';
 import { gatewayOf } from '../access/open-access.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
 import { costText } from '../format.ts';
@@ -8,6 +8,7 @@ import { costText } from '../format.ts';
 interface CallFlags {
   stream?: boolean;
   idempotencyKey?: string;
+  background?: boolean;
   json?: boolean;
 }
 
@@ -17,11 +18,15 @@ export function registerCall(program: Command, context: CliContext): void {
     .description('make a call through the running gateway, and print its answer')
     .option('--stream', 'print the answer as it comes (with --json: one chunk a line)')
     .option('--idempotency-key <key>', 'the same key gives the same answer, paid once')
+    .option('--background', 'have the provider work on its own: for long calls, where it can')
     .option(...JSON_FLAG)
     .action(async (model: string, prompt: string[], flags: CallFlags) => {
       const client = createClient(gatewayOf(context.env));
       const request = { model, messages: [{ role: 'user', content: prompt.join(' ') }] };
-      const options = flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey };
+      const options: RequestOptions = {
+        ...(flags.idempotencyKey !== undefined && { idempotencyKey: flags.idempotencyKey }),
+        ...(flags.background && { mode: 'background' }),
+      };
       if (flags.stream) {
         const stream = await client.stream(request, options);
         await printStream(stream, flags, context);

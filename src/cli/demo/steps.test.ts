@@ -53,6 +53,8 @@ function contextWith(answer: Partial<CallAnswer>): DemoContext {
       get count() {
         return hits;
       },
+      asked: 0,
+      cancelled: 0,
       close: () => Promise.resolve(),
     },
     up: {

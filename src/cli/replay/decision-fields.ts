@@ -40,7 +40,12 @@ export const errorRecord = fields<ErrorRecord>({
   details: fields<{ attempts: unknown }>({ attempts: listOf(attemptSummary) }),
 });
 
-export const candidate = fields<Candidate>({ provider: candidateName, model: candidateName, worstCaseNanoUsd: amount });
+export const candidate = fields<Candidate>({
+  provider: candidateName,
+  model: candidateName,
+  worstCaseNanoUsd: amount,
+  background: figure,
+});
 
 /** `env:` and `secret:` stay, the name after it does not. */
 const credential: Rule = (value, hide) => {
@@ -79,6 +84,7 @@ export const callInput = fields<CallInput>({
   inline: hidden,
   tags: hidden,
   takesRollbacks: figure,
+  mode: oneOf(['background']),
   admission,
 });
 
@@ -110,7 +116,7 @@ export const order = fields<AttemptOrder>({
 });
 
 export const attemptOutcome = fields<AttemptOutcome>({
-  status: oneOf(['answered', 'failed']),
+  status: oneOf(['pending', 'answered', 'failed']),
   attempt: figure,
   result: callResult,
   error: errorRecord,

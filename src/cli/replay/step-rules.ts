@@ -11,7 +11,7 @@ import {
   order,
   settlement,
 } from './decision-fields.ts';
-import { fields, figure, hidden, type Rule } from './rules.ts';
+import { fields, figure, hidden, oneOf, type Rule } from './rules.ts';
 
 export interface StepRules {
   /** By position of the argument. */
@@ -28,11 +28,19 @@ const activityRules: Record<keyof CallSteps | keyof ProviderActivities | keyof M
   admit: { input: [callInput], result: admission },
   selectCredential: { input: [hidden, candidate], result: credentialChoice },
   stopAttempt: { input: [hidden], result: hidden },
+  collectAnswer: { input: [order], result: attemptOutcome },
+  withdrawAttempt: { input: [order, oneOf(['cancelled', 'deadline'])], result: attemptOutcome },
   settle: { input: [settlement, callInput], result: callResult },
   executeProvider: { input: [order], result: attemptOutcome },
   sweep: {
     input: [],
-    result: fields<SweepReport>({ started: figure, settled: figure, abandoned: figure, pruned: figure }),
+    result: fields<SweepReport>({
+      started: figure,
+      settled: figure,
+      reconciled: figure,
+      abandoned: figure,
+      pruned: figure,
+    }),
   },
 };
 

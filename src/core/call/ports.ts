@@ -6,6 +6,7 @@ import type {
   CallResult,
   Candidate,
   CredentialChoice,
+  EndedAttempt,
   Settlement,
 } from './types.ts';
 
@@ -19,6 +20,10 @@ export interface CallPorts {
   selectCredential(callId: string, candidate: Candidate): Promise<CredentialChoice>;
   /** Keeps the order's deadline, and settles the call in the transaction that records an answer. */
   execute(order: AttemptOrder, summary: string): Promise<AttemptOutcome>;
+  /** Asks the provider for the answer of an order that is pending. */
+  collect(order: AttemptOrder): Promise<AttemptOutcome>;
+  /** Ends a pending order at the provider, and books what it cost. Runs to its end whatever happens to the call. */
+  withdraw(order: AttemptOrder, reason: CallInterruptedError['reason']): Promise<EndedAttempt>;
   /** For every end but an answer. Runs to its end whatever happens to the call. */
   settle(settlement: Settlement): Promise<CallResult>;
   sleep(ms: number, summary: string): Promise<void>;

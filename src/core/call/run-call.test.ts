@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError, type ErrorRecord } from '../errors.ts';
 import { CallInterruptedError, type CallPorts } from './ports.ts';
 import { runCall } from './run-call.ts';
-import type { Admission, AttemptOrder, AttemptOutcome, CallInput, CallResult, RoutePlan, Settlement } from './types.ts';
+import type {
+  Admission,
+  AttemptOrder,
+  AttemptOutcome,
+  EndedAttempt,
+  CallInput,
+  CallResult,
+  RoutePlan,
+  Settlement,
+} from './types.ts';
 
 const input: CallInput = {
   callId: 'call_1',
@@ -29,8 +38,18 @@ const START = 1_800_000_000_000;
 
 type Step = AttemptOutcome | Error | ((order: AttemptOrder) => AttemptOutcome);
 
+interface WorldOptions {
+  admission?: Admission | Error;
+  selected?: Error;
+  sleeping?: Error;
+  /** What the provider says of the pending answer, in turn. */
+  collected?: (AttemptOutcome | Error)[];
+}
+
 /** A world that follows a script and writes down what was asked of it. */
-function world(script: Step[], options: { admission?: Admission | Error; selected?: Error; sleeping?: Error } = {}) {
+function world(script: Step[], options: WorldOptions = {}) {
+  const collected: AttemptOrder[] = [];
+  const withdrawn: string[] = [];
   const orders: AttemptOrder[] = [];
   const summaries: string[] = [];
   const sleeps: number[] = [];
@@ -49,6 +68,14 @@ function world(script: Step[], options: { admission?: Admission | Error; selecte
       const step = script[orders.length - 1];
       if (step === undefined) throw new Error('the script has ended');
       return orThrow(typeof step === 'function' ? step(order) : step);
+    },
+    collect(order) {
+      collected.push(order);
+      return orThrow(options.collected?.[collected.length - 1] ?? answered());
+    },
+    withdraw(order, reason) {
+      withdrawn.push(`${String(order.order)} ${reason}`);
+      return orThrow(failed(reason === 'cancelled' ? 'cancelled' : 'provider_timeout', { late: true }));
     },
     settle(settlement) {
       settlements.push(settlement);
@@ -72,7 +99,7 @@ function world(script: Step[], options: { admission?: Admission | Error; selecte
   const pass = (ms: number) => {
     now += ms;
   };
-  return { ports, orders, summaries, sleeps, settlements, selected, pass };
+  return { ports, orders, summaries, sleeps, settlements, selected, collected, withdrawn, pass };
 }
 
 function orThrow<T>(value: T | Error): Promise<T> {
@@ -96,7 +123,7 @@ const resultOf = (attempts: number): CallResult => ({
 function failed(
   code: ErrorRecord['code'],
   extra: Partial<Extract<AttemptOutcome, { status: 'failed' }>> & { retryAfterMs?: number } = {},
-): AttemptOutcome {
+): EndedAttempt {
   const { retryAfterMs, ...rest } = extra;
   return {
     status: 'failed',
@@ -332,5 +359,53 @@ describe('a call', () => {
     const { ports, settlements } = world([new TypeError('a bug')]);
     await expect(runCall(input, ports)).rejects.toThrow('a bug');
     expect(settlements).toHaveLength(0);
+  });
+});
+
+describe('a call whose provider keeps the answer', () => {
+  const pending: AttemptOutcome = { status: 'pending', attempt: 1 };
+
+  it('asks for it at growing intervals until it is there', async () => {
+    const { ports, orders, collected, sleeps, settlements } = world([pending], { collected: [pending, pending] });
+    expect(await runCall(input, ports)).toEqual(resultOf(1));
+    expect(sleeps).toEqual([450, 900, 1_800]);
+    expect(collected).toEqual([orders[0], orders[0], orders[0]]);
+    expect(settlements).toEqual([]);
+  });
+
+  it('never waits longer than half a minute, nor past its deadline', async () => {
+    const { ports, sleeps, withdrawn, settlements } = world([pending], {
+      collected: Array<AttemptOutcome>(50).fill(pending),
+    });
+    await runCall(input, ports);
+    expect(Math.max(...sleeps)).toBeLessThanOrEqual(30_000);
+    expect(sleeps.reduce((sum, ms) => sum + ms)).toBe(plan.timeouts.totalMs);
+    expect(withdrawn).toEqual(['1 deadline']);
+    expect(settlements).toMatchObject([{ outcome: 'timed_out' }]);
+  });
+
+  it('ends with an answer that was there when its order was taken back at the deadline', async () => {
+    const { ports, settlements } = world([pending], { collected: Array<AttemptOutcome>(50).fill(pending) });
+    expect(await runCall(input, { ...ports, withdraw: () => Promise.resolve(answeredAtLast) })).toEqual(resultOf(1));
+    expect(settlements).toEqual([]);
+  });
+  const answeredAtLast: EndedAttempt = { status: 'answered', attempt: 1, result: resultOf(1) };
+
+  it('fails over when the provider says that it failed', async () => {
+    const { ports, selected } = world([pending, answered(2)], {
+      collected: [failed('provider_unavailable', { retryable: false, failOver: true })],
+    });
+    expect(await runCall(input, ports)).toEqual(resultOf(2));
+    expect(selected).toEqual(['claude']);
+  });
+
+  it.each([
+    ['in a wait', { sleeping: new CallInterruptedError('cancelled') }],
+    ['in a question', { collected: [new CallInterruptedError('cancelled')] }],
+  ])('is cancelled %s: the order is taken back before the call is settled', async (_where, options) => {
+    const { ports, withdrawn, settlements } = world([pending], options);
+    await runCall(input, ports);
+    expect(withdrawn).toEqual(['1 cancelled']);
+    expect(settlements).toMatchObject([{ outcome: 'cancelled' }]);
   });
 });

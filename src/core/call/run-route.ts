@@ -1,14 +1,15 @@
 /** Attempts over the candidates of a route: retry, wait, fail over, stop at the deadline. */
 import type { ErrorRecord } from '../errors.ts';
-import { retryWaitMs } from './backoff.ts';
-import type { CallPorts } from './ports.ts';
+import { pollWaitMs, retryWaitMs } from './backoff.ts';
+import { CallInterruptedError, type CallPorts } from './ports.ts';
 import type {
-  AttemptOutcome,
+  AttemptOrder,
   AttemptSummary,
   CallInput,
   CallResult,
   Candidate,
   CredentialChoice,
+  EndedAttempt,
   RoutePlan,
   Settlement,
 } from './types.ts';
@@ -17,7 +18,7 @@ import type {
 export type Unsettled = Omit<Settlement, 'callId'>;
 /** How a call ends: with an answer, recorded and settled, or with something that is still to be settled. */
 export type CallEnd = { result: CallResult } | Unsettled;
-type Failure = Extract<AttemptOutcome, { status: 'failed' }>;
+type Failure = Extract<EndedAttempt, { status: 'failed' }>;
 
 /** What the tries of one call share. */
 interface Route {
@@ -46,7 +47,7 @@ async function tryCandidate(route: Route, candidate: Candidate, choice: Credenti
   const { ports, story, failures, deadlineAt } = route;
   for (let tries = 1; ; tries++) {
     if (ports.now() >= deadlineAt) return timedOut();
-    const outcome = await ports.execute(orderOf(route, candidate, choice), describeAttempt(candidate, story));
+    const outcome = await carryThrough(ports, orderOf(route, candidate, choice), describeAttempt(candidate, story));
     if (outcome.status === 'answered') return { result: outcome.result };
     failures.push(outcome);
     story.push({ attempt: outcome.attempt, candidate: nameOf(candidate), code: outcome.error.code });
@@ -58,6 +59,26 @@ async function tryCandidate(route: Route, candidate: Candidate, choice: Credenti
     const wait = waitBeforeRetry(route, outcome, tries);
     if (wait === null) return null;
     await ports.sleep(wait, `${nameOf(candidate)} -> ${outcome.error.code}, again in ${wait} ms`);
+  }
+}
+
+/**
+ * Executes the order. An answer that the provider keeps for us is asked for until it is there, with durable waits in
+ * between; a call that stops meanwhile takes its order back, or the provider would work on and bill it.
+ */
+async function carryThrough(ports: CallPorts, order: AttemptOrder, summary: string): Promise<EndedAttempt> {
+  let outcome = await ports.execute(order, summary);
+  try {
+    for (let polls = 0; outcome.status === 'pending'; polls++) {
+      const rest = order.deadlineAt - ports.now();
+      if (rest <= 0) return await ports.withdraw(order, 'deadline');
+      await ports.sleep(Math.min(pollWaitMs(polls, ports.random()), rest), `${nameOf(order.candidate)} works on it`);
+      outcome = await ports.collect(order);
+    }
+    return outcome;
+  } catch (error) {
+    if (error instanceof CallInterruptedError) await ports.withdraw(order, error.reason);
+    throw error;
   }
 }
 

@@ -8,4 +8,6 @@ export interface StoredAnswer {
   frames: SseEvent[] | null;
   /** What the request lost on its way to the provider's wire. */
   warnings: ConversionWarning[];
+  /** The attempt was streamed and lost, and the provider gave its whole answer once more: the frames' places are gone. */
+  isRecovered?: true;
 }

@@ -27,9 +27,13 @@ export interface CallInput {
   tags?: Record<string, string>;
   /** The caller takes an `attempt-rollback` in its stream: text that it got does not bar another attempt. */
   takesRollbacks?: boolean;
+  /** `background`: only where the provider does the work on its own and keeps the answer under an id. Default: by the route. */
+  mode?: CallMode;
   /** The door's decision, stored with the acceptance. Without it the call's first step is to be admitted. */
   admission?: Admission;
 }
+
+export type CallMode = 'background';
 
 export type OnUnknown = 'recover' | 'retry' | 'fail';
 
@@ -40,6 +44,8 @@ export interface Candidate {
   model: string;
   /** What an attempt here may cost at most; null when no price or no bound is known. */
   worstCaseNanoUsd: NanoUsdString | null;
+  /** The provider works in the background: it is asked for the answer until it has it. */
+  background?: true;
 }
 
 /** `name@version` once resolved; selection gives the name only, never a version, never the secret. */
@@ -98,6 +104,10 @@ export interface AttemptOrder {
 
 /** How an attempt ended, as the workflow needs to know it. */
 export type AttemptOutcome =
+  /** The provider has the request and keeps the answer under an id that the ledger knows: to be collected later. */
+  { status: 'pending'; attempt: number } | EndedAttempt;
+
+export type EndedAttempt =
   /** The answer is recorded, and the call has ended with it in the same transaction. */
   | { status: 'answered'; attempt: number; result: CallResult }
   | {

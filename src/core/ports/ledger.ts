@@ -133,6 +133,20 @@ export type OpenAttemptResult =
   /** The call has ended; nothing may leave any more. */
   | { status: 'ended' };
 
+/** How an order's latest attempt stands, for whoever has not opened it. */
+export type AttemptReview = Exclude<OpenAttemptResult, { status: 'dispatched' }>;
+
+/** An `unknown` attempt of an ended call of which the provider may still be asked. */
+export interface UnknownAttempt {
+  lease: AttemptLease;
+  tenant: string;
+  provider: string;
+  model: string;
+  responseId: string;
+  requestRef: string | null;
+  startedAt: number;
+}
+
 export interface AttemptCharge {
   usage: Usage | null;
   rawUsage: JsonObject | null;
@@ -274,6 +288,8 @@ export interface Ledger {
   /** Stores the decision and, when allowed, reserves attempt 1 with its hold. A full hard budget turns it into a denial. */
   admit(input: AdmitInput): Promise<Admission>;
   openAttempt(input: OpenAttemptInput): Promise<OpenAttemptResult>;
+  /** The same look without taking anything; an `unknown` attempt that nobody reported is `interrupted`. Null when there is none. */
+  reviewAttempt(callId: string, order: number): Promise<AttemptReview | null>;
   markStreaming(lease: AttemptLease, responseId: string | null): Promise<WriteResult>;
   /**
    * Takes the attempt from whoever had it: marks it `unknown`, keeps its hold, raises the epoch. Gives the taker's own
@@ -292,6 +308,12 @@ export interface Ledger {
   listCalls(filter: CallFilter): Promise<{ calls: CallView[]; next: string | null }>;
   /** Calls that have not ended, oldest first; `skip` passes over that many of them. */
   openCalls(createdBefore: number, limit: number, skip?: number): Promise<OpenCall[]>;
+  /** `unknown` attempts of ended calls that have a response id, oldest first, from this start time on. */
+  unknownAttempts(startedFrom: number, limit: number): Promise<UnknownAttempt[]>;
+  /** Books what an `unknown` attempt of an ended call cost; null for nothing. False when it is not unknown any more. */
+  reconcileUnknown(lease: AttemptLease, charge: AttemptCharge | null): Promise<boolean>;
+  /** Books an `unknown` attempt of which nobody will ever know at its hold. False when it is not unknown any more. */
+  abandonAttempt(callId: string, attempt: number): Promise<boolean>;
   /** Books `unknown` attempts older than this at their hold as `estimated`, so that no hold stands for ever. */
   abandonUnknown(startedBefore: number): Promise<number>;
   budgetStatus(budgets: readonly BudgetSpec[]): Promise<BudgetStatus[]>;

@@ -18,7 +18,8 @@ export type Capability =
   | 'json-schema'
   | 'reasoning'
   | 'embeddings'
-  | 'multiple-choices';
+  | 'multiple-choices'
+  | 'background';
 
 export interface ModelCapabilities {
   /** What the model can do. `unknown` models are assumed able: the provider decides. */
@@ -59,6 +60,38 @@ export interface EncodedRequest {
   headers: Record<string, string>;
   body: string;
   warnings: ConversionWarning[];
+}
+
+/** Asks for an answer that the provider keeps under an id. */
+export interface KeptAnswerQuery extends Pick<EncodeInput, 'baseUrl' | 'secret' | 'headers'> {
+  responseId: string;
+}
+
+/** A request that carries no prompt. */
+export interface ProviderQuery {
+  method: 'GET' | 'POST';
+  url: string;
+  headers: Record<string, string>;
+}
+
+/** What a provider says of an answer that it keeps. */
+export type KeptAnswer =
+  | { state: 'pending'; responseId: string }
+  | { state: 'answered'; responseId: string; answer: ProviderAnswer }
+  /** `partial` is what was made, and is billed, all the same. */
+  | { state: 'failed'; responseId: string; failure: ProviderFailure; partial: ProviderAnswer | null };
+
+/** How a provider that keeps its answers is asked for them. */
+export interface KeptAnswers {
+  /** A request whose answer is made in the background: the provider gives an id at once. */
+  encodeStart(input: EncodeInput): EncodedRequest;
+  /** Whether the answer to this request can be asked for again. */
+  isKept(request: CallRequest, responseId: string): boolean;
+  encodeRetrieve(query: KeptAnswerQuery): ProviderQuery;
+  /** Ends the work. Null where an answer with this id cannot be stopped. */
+  encodeCancel(query: KeptAnswerQuery): ProviderQuery | null;
+  /** The body of a start, a retrieval or a cancellation. @throws ProviderFailureError when it is not what the wire promises. */
+  decode(bodyText: string): KeptAnswer;
 }
 
 export interface ProviderAnswer {
@@ -114,6 +147,8 @@ export interface ProviderAdapter {
   /** @throws ProviderFailureError when a 2xx body is not what the wire promises. */
   decodeAnswer(request: CallRequest, bodyText: string): ProviderAnswer;
   createStreamDecoder(request: CallRequest): StreamDecoder;
+  /** Only for providers that keep answers. */
+  readonly kept?: KeptAnswers;
   decodeFailure(
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,

@@ -70,7 +70,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       },
     },
     async (request, reply) => {
-      const { key, idempotencyKey, tags } = readRequestOptions(request.headers);
+      const { key, idempotencyKey, tags, mode } = readRequestOptions(request.headers);
       const caller = await deps.authenticator.authenticate(key);
       // What is not followed need not be streamed.
       const { stream: _stream, stream_options: _options, ...body } = request.body.request;
@@ -82,6 +82,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
         // Whoever has the id comes back for it, whatever becomes of this process: it is no orphan.
         idempotencyKey: idempotencyKey ?? `detached-${randomUUID()}`,
         tags,
+        mode,
       });
       // Nobody follows it here: its messages need not be kept.
       started.follow(AbortSignal.abort());

@@ -40,6 +40,7 @@ export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmR
       headers: request.headers,
       idempotencyKey: options.idempotencyKey,
       tags: options.tags,
+      mode: options.mode,
       takesRollbacks: options.takesRollbacks,
       isSdkRetry: options.isSdkRetry,
       resumes: options.resumeFrom?.callId ?? null,

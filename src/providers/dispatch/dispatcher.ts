@@ -44,8 +44,20 @@ export type DispatchResult =
       firstTokenAt: number | null;
     };
 
+/** A short exchange of JSON with a provider: nothing of it is streamed. */
+export interface AskInput<T>
+  extends Pick<DispatchInput, 'timeouts' | 'signal'>, Pick<ProviderAdapter, 'decodeFailure'> {
+  query: { method: 'GET' | 'POST'; url: string; headers: Record<string, string>; body?: string };
+  /** Reads the body of a success. @throws ProviderFailureError when it is not what the wire promises. */
+  decode(bodyText: string): T;
+}
+
+export type AskResult<T> =
+  { status: 'answered'; value: T } | Omit<Extract<DispatchResult, { status: 'failed' }>, 'partial' | 'firstTokenAt'>;
+
 export interface Dispatcher {
   dispatch(input: DispatchInput): Promise<DispatchResult>;
+  ask<T>(input: AskInput<T>): Promise<AskResult<T>>;
   close(): Promise<void>;
 }
 
@@ -104,6 +116,21 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
         phases.stop();
       }
     },
+    async ask(input) {
+      const phases = createPhaseClock(input.signal, input.timeouts);
+      const progress: Progress = { sent: false, accepted: false, decoder: null, firstTokenAt: null };
+      try {
+        if (input.signal.aborted) throw stopped();
+        const response = await send(input.query, agentFor(input.timeouts.connectMs), phases.signal, progress);
+        const text = await readSuccess(response, input, phases, progress, maxAnswerBytes);
+        return { status: 'answered', value: input.decode(text) };
+      } catch (error) {
+        const { failure, unknown } = classify(error, phases, progress);
+        return { status: 'failed', failure, unknown, late: phases.expired?.phase === 'totalMs' };
+      } finally {
+        phases.stop();
+      }
+    },
     async close() {
       await Promise.all([...agents.values()].map((agent) => agent.close()));
     },
@@ -132,18 +159,13 @@ async function exchange(
   now: () => number,
 ): Promise<ProviderAnswer> {
   const { adapter, encoded, request } = input;
-  const response = await send(encoded, agent, phases.signal, progress);
-  const { statusCode, headers } = response;
-  if (statusCode < 200 || statusCode > 299) {
-    const text = await readText(response.body, phases, maxAnswerBytes);
-    throw new ProviderFailureError(adapter.decodeFailure(statusCode, headers, text));
-  }
-  progress.accepted = true;
-  if (!request.stream || !isEventStream(headers['content-type'])) {
-    const text = await readText(response.body, phases, maxAnswerBytes);
+  const response = await send({ method: 'POST', ...encoded }, agent, phases.signal, progress);
+  if (!request.stream || !isEventStream(response.headers['content-type'])) {
+    const text = await readSuccess(response, adapter, phases, progress, maxAnswerBytes);
     progress.firstTokenAt = now();
     return adapter.decodeAnswer({ ...request, stream: false }, text);
   }
+  await requireSuccess(response, adapter, phases, progress, maxAnswerBytes);
   const decoder = adapter.createStreamDecoder(request);
   progress.decoder = decoder;
   const parser = createSseParser();
@@ -171,12 +193,39 @@ async function exchange(
   return decoder.answer();
 }
 
+/** @throws ProviderFailureError for any status but a success. */
+async function requireSuccess(
+  { statusCode, headers, body }: UndiciDispatcher.ResponseData,
+  reader: Pick<ProviderAdapter, 'decodeFailure'>,
+  phases: PhaseClock,
+  progress: Progress,
+  maxAnswerBytes: number,
+): Promise<void> {
+  if (statusCode < 200 || statusCode > 299) {
+    throw new ProviderFailureError(
+      reader.decodeFailure(statusCode, headers, await readText(body, phases, maxAnswerBytes)),
+    );
+  }
+  progress.accepted = true;
+}
+
+async function readSuccess(
+  response: UndiciDispatcher.ResponseData,
+  reader: Pick<ProviderAdapter, 'decodeFailure'>,
+  phases: PhaseClock,
+  progress: Progress,
+  maxAnswerBytes: number,
+): Promise<string> {
+  await requireSuccess(response, reader, phases, progress, maxAnswerBytes);
+  return readText(response.body, phases, maxAnswerBytes);
+}
+
 /**
  * Sends, and notes in `progress` when it begins to. Undici keeps an aborted request until it has a connection, only to
  * drop it there: whoever waits for a free socket or a handshake is let go at once.
  */
 async function send(
-  { url, headers, body }: EncodedRequest,
+  { method, url, headers, body }: AskInput<unknown>['query'],
   agent: Agent,
   signal: AbortSignal,
   progress: Progress,
@@ -195,7 +244,7 @@ async function send(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([
-      httpRequest(url, { method: 'POST', headers, body, dispatcher, signal }),
+      httpRequest(url, { method, headers, body: body ?? null, dispatcher, signal }),
       abandoned.promise,
     ]);
   } finally {

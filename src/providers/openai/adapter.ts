@@ -4,14 +4,17 @@ import { modelCapabilities } from '../capabilities.ts';
 import { decodeOpenAiAnswer } from './decode-answer.ts';
 import { encodeOpenAiRequest } from './encode-request.ts';
 import { mapOpenAiFailure } from './map-failure.ts';
+import { openAiKeptAnswers } from './responses/kept-answers.ts';
 import { createOpenAiStreamDecoder } from './stream-decoder.ts';
 
 interface OpenAiKind extends Pick<ProviderAdapter, 'kind' | 'defaultBaseUrl' | 'usualKeyVariable'> {
   maxTokensField: 'max_tokens' | 'max_completion_tokens';
   mustSayDone: boolean;
+  /** It has the Responses API, with background mode and stored answers. */
+  keepsAnswers: boolean;
 }
 
-function openAiAdapter({ maxTokensField, mustSayDone, ...identity }: OpenAiKind): ProviderAdapter {
+function openAiAdapter({ maxTokensField, mustSayDone, keepsAnswers, ...identity }: OpenAiKind): ProviderAdapter {
   return {
     ...identity,
     wire: 'openai-chat',
@@ -19,6 +22,7 @@ function openAiAdapter({ maxTokensField, mustSayDone, ...identity }: OpenAiKind)
     encode: (input) => encodeOpenAiRequest(input, { maxTokensField }),
     decodeAnswer: decodeOpenAiAnswer,
     createStreamDecoder: () => createOpenAiStreamDecoder({ mustSayDone }),
+    ...(keepsAnswers && { kept: openAiKeptAnswers }),
     decodeFailure: mapOpenAiFailure,
   };
 }
@@ -29,6 +33,7 @@ export const openai = openAiAdapter({
   usualKeyVariable: 'OPENAI_API_KEY',
   maxTokensField: 'max_completion_tokens',
   mustSayDone: true,
+  keepsAnswers: true,
 });
 
 /** Any server with OpenAI's wire; `baseUrl` comes from the configuration. */
@@ -38,6 +43,7 @@ export const openaiCompatible = openAiAdapter({
   usualKeyVariable: null,
   maxTokensField: 'max_tokens',
   mustSayDone: false,
+  keepsAnswers: false,
 });
 
 /** The built-in stand-in for a provider when no key is configured: OpenAI's wire, labelled as simulated. */
@@ -47,4 +53,5 @@ export const simulated = openAiAdapter({
   usualKeyVariable: null,
   maxTokensField: 'max_completion_tokens',
   mustSayDone: true,
+  keepsAnswers: true,
 });

@@ -5,6 +5,7 @@ import {
   admitted,
   answerOf,
   budget,
+  charge,
   dispatched,
   failure,
   failureOf,
@@ -165,6 +166,55 @@ export function describeSettlement(open: OpenStore): void {
         pricing: 'estimated',
         attempts: [{ state: 'abandoned', costNanoUsd: '1000' }],
       });
+    });
+
+    test('an unknown attempt with an id is listed once its call has ended, and is booked at what it cost', async () => {
+      const { ledger } = await open();
+      const callId = await admitted(ledger, 'a');
+      const lease = await dispatched(ledger, openInput(callId));
+      await ledger.markStreaming(lease, 'resp_1');
+      const taken = await ledger.fence(lease, 'its process was lost');
+      if (!taken) throw new Error('not fenced');
+      expect(await ledger.reviewAttempt(callId, 1)).toMatchObject({ status: 'interrupted', lease: taken });
+      expect(await ledger.unknownAttempts(0, 10)).toEqual([]);
+      expect(await ledger.reconcileUnknown(taken, charge(1n))).toBe(false);
+      await ledger.settle(failure(callId, 'outcome_unknown'));
+      expect(await ledger.reviewAttempt(callId, 1)).toEqual({ status: 'ended' });
+      expect(await ledger.unknownAttempts(0, 10)).toMatchObject([
+        { lease: taken, responseId: 'resp_1', provider: 'openai', tenant: 'acme' },
+      ]);
+      expect(await ledger.unknownAttempts(START + DAY_MS, 10)).toEqual([]);
+      expect(await ledger.reconcileUnknown(lease, charge(400n))).toBe(false);
+      expect(await ledger.reconcileUnknown(taken, charge(400n))).toBe(true);
+      expect(await ledger.reconcileUnknown(taken, charge(400n))).toBe(false);
+      expect(await sums(ledger)).toEqual({ held: '0', spent: '400' });
+      expect(await ledger.getCall(callId)).toMatchObject({
+        costNanoUsd: '400',
+        pricing: 'priced',
+        attempts: [{ state: 'reconciled', costNanoUsd: '400' }],
+      });
+    });
+
+    test('an unknown attempt of which nobody will ever know is booked at its hold', async () => {
+      const { ledger } = await open();
+      const callId = await admitted(ledger, 'a');
+      await ledger.markStreaming(await dispatched(ledger, openInput(callId)), 'resp_1');
+      await ledger.settle(failure(callId, 'cancelled'));
+      expect(await ledger.abandonAttempt(callId, 1)).toBe(true);
+      expect(await ledger.abandonAttempt(callId, 1)).toBe(false);
+      expect(await sums(ledger)).toEqual({ held: '0', spent: '1000' });
+      expect(await ledger.unknownAttempts(0, 10)).toEqual([]);
+    });
+
+    test('a review takes nothing: it shows how an order stands, and null for one that there is not', async () => {
+      const { ledger } = await open();
+      const callId = await admitted(ledger, 'a');
+      expect(await ledger.reviewAttempt(callId, 2)).toBeNull();
+      expect(await ledger.reviewAttempt('nobody', 1)).toBeNull();
+      const lease = await dispatched(ledger, openInput(callId));
+      expect(await ledger.reviewAttempt(callId, 1)).toMatchObject({ status: 'interrupted', lease, responseId: null });
+      await ledger.recordAnswer(answerOf(lease));
+      expect(await ledger.reviewAttempt(callId, 1)).toMatchObject({ status: 'answered', attempt: 1 });
     });
 
     test('calls that have not ended are found by age', async () => {

@@ -116,6 +116,20 @@ export function createAttempts(db: Database) {
         .where('call_id', '=', p.callId)
         .where('n', '=', p.n),
     ),
+    /** Of ended calls, and with an id that the provider can be asked by. */
+    unknownWithId: prepare((p: { startedFrom: number; limit: number }) =>
+      db
+        .selectFrom('attempts')
+        .innerJoin('calls', 'calls.id', 'attempts.call_id')
+        .selectAll('attempts')
+        .select(['calls.tenant', 'calls.request_ref'])
+        .where('attempts.state', '=', 'unknown')
+        .where('attempts.response_id', 'is not', null)
+        .where('attempts.started_at', '>=', p.startedFrom)
+        .where('calls.state', '=', 'ended')
+        .orderBy('attempts.started_at')
+        .limit(p.limit),
+    ),
     unknownBefore: prepare((p: { startedBefore: number; limit: number }) =>
       db
         .selectFrom('attempts')

@@ -3,7 +3,13 @@
  * activity comes with the same order and learns here what became of its earlier try.
  */
 import type { ErrorRecord } from '../../core/errors.ts';
-import type { Ledger, OpenAttemptInput, OpenAttemptResult, RecordedFailure } from '../../core/ports/ledger.ts';
+import type {
+  AttemptReview,
+  Ledger,
+  OpenAttemptInput,
+  OpenAttemptResult,
+  RecordedFailure,
+} from '../../core/ports/ledger.ts';
 import { callView } from './call-view.ts';
 import { fromJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
@@ -11,7 +17,7 @@ import type { AttemptsTable, Tx } from './schema.ts';
 
 const FIRST_EPOCH = 1;
 
-export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt'> {
+export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt' | 'reviewAttempt'> {
   const { calls, attempts, holds } = parts;
 
   const dispatchReserved = async (tx: Tx, input: OpenAttemptInput, row: AttemptsTable): Promise<OpenAttemptResult> => {
@@ -68,6 +74,17 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
         if (latest?.state === 'reserved') return dispatchReserved(tx, input, latest);
         return dispatchNew(tx, input, (rows.at(-1)?.n ?? 0) + 1);
       }),
+
+    reviewAttempt: (callId, order) =>
+      parts.read(async (tx) => {
+        const call = await calls.find(tx, callId);
+        const rows = await attempts.ofCall.all(tx, { callId });
+        const latest = rows.findLast((row) => row.order_no === order);
+        if (!call || !latest) return null;
+        if (latest.state === 'settled') return { status: 'answered', attempt: latest.n, call: callView(call, rows) };
+        const outcome = latest.state === 'unknown' && latest.failure === null ? interrupted(latest) : outcomeOf(latest);
+        return call.state === 'ended' && outcome?.status !== 'failed' ? { status: 'ended' } : outcome;
+      }),
   };
 }
 
@@ -77,18 +94,13 @@ function dispatched(row: AttemptsTable): OpenAttemptResult {
 }
 
 /** How an earlier try of this order ended without an answer; null when it may (still or again) be dispatched. */
-function outcomeOf(row: AttemptsTable): OpenAttemptResult | null {
+function outcomeOf(row: AttemptsTable): AttemptReview | null {
   switch (row.state) {
     case 'failed':
       return failedResult(row);
     case 'dispatched':
     case 'streaming':
-      return {
-        status: 'interrupted',
-        lease: { callId: row.call_id, attempt: row.n, epoch: row.epoch },
-        responseId: row.response_id,
-        delivered: row.state === 'streaming',
-      };
+      return interrupted(row);
     case 'unknown':
       // Reported by its own writer, it is an outcome; fenced by another, it makes room for a new attempt.
       return row.failure === null ? null : failedResult(row);
@@ -100,7 +112,16 @@ function outcomeOf(row: AttemptsTable): OpenAttemptResult | null {
   }
 }
 
-function failedResult(row: AttemptsTable): OpenAttemptResult {
+function interrupted(row: AttemptsTable): AttemptReview {
+  return {
+    status: 'interrupted',
+    lease: { callId: row.call_id, attempt: row.n, epoch: row.epoch },
+    responseId: row.response_id,
+    delivered: row.state !== 'dispatched',
+  };
+}
+
+function failedResult(row: AttemptsTable): AttemptReview {
   if (row.failure === null) throw new Error(`attempt ${String(row.n)} of ${row.call_id} has no failure`);
   const failure = fromJsonText<RecordedFailure>(row.failure);
   if (failure.error.code === 'budget_exceeded') return { status: 'refused', error: failure.error };

@@ -42,7 +42,9 @@ async function book(parts: LedgerParts, tx: Tx, key: AttemptKey, cost: bigint): 
   await parts.calls.setCost(tx, key.callId, total.cost, total.pricing);
 }
 
-export function createAbandon(parts: LedgerParts): Pick<Ledger, 'abandonUnknown'> {
+export function createReconcile(
+  parts: LedgerParts,
+): Pick<Ledger, 'unknownAttempts' | 'reconcileUnknown' | 'abandonAttempt' | 'abandonUnknown'> {
   /** A transaction each: locks are taken call by call. False when its truth has come in, or its call is gone. */
   const abandon = (key: AttemptKey): Promise<boolean> =>
     parts.write(async (tx) => {
@@ -60,6 +62,31 @@ export function createAbandon(parts: LedgerParts): Pick<Ledger, 'abandonUnknown'
     parts.read((tx) => parts.attempts.unknownBefore.all(tx, { startedBefore, limit: BATCH }));
 
   return {
+    unknownAttempts: (startedFrom, limit) =>
+      parts.read(async (tx) => {
+        const rows = await parts.attempts.unknownWithId.all(tx, { startedFrom, limit });
+        return rows.map((row) => ({
+          lease: { callId: row.call_id, attempt: row.n, epoch: row.epoch },
+          tenant: row.tenant,
+          provider: row.provider,
+          model: row.model,
+          responseId: row.response_id ?? '',
+          requestRef: row.request_ref,
+          startedAt: row.started_at,
+        }));
+      }),
+
+    reconcileUnknown: (lease, charge) =>
+      parts.write(async (tx) => {
+        const call = await parts.calls.lock(tx, lease.callId);
+        const row = await parts.attempts.find.first(tx, { callId: lease.callId, n: lease.attempt });
+        const isOpen = call?.state === 'ended' && row?.state === 'unknown' && row.epoch === lease.epoch;
+        if (isOpen) await reconcile(parts, tx, row, charge);
+        return isOpen;
+      }),
+
+    abandonAttempt: (callId, attempt) => abandon({ callId, n: attempt }),
+
     async abandonUnknown(startedBefore) {
       let abandoned = 0;
       for (;;) {

@@ -14,7 +14,7 @@ import { createOutboxMethods } from './outbox.ts';
 import { createLedgerParts } from './parts.ts';
 import { createPayloadStore } from './payloads.ts';
 import { createPrune } from './prune.ts';
-import { createAbandon } from './reconcile.ts';
+import { createReconcile } from './reconcile.ts';
 import { createRecordAttempt } from './record-attempt.ts';
 import { createSettle } from './settle.ts';
 
@@ -32,7 +32,7 @@ export function createSqlLedger(options: SqlLedgerOptions): { ledger: Ledger; pa
     ...createOpenAttempt(parts),
     ...createRecordAttempt(parts),
     ...createSettle(parts),
-    ...createAbandon(parts),
+    ...createReconcile(parts),
     ...createListCalls(parts),
     ...createBudgetStatus(parts),
     ...createKeys(parts),
