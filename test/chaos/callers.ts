@@ -21,17 +21,21 @@ export async function runCallers(input: CallerInput): Promise<Submission[]> {
 }
 
 async function runClient({ url, call, key, beganAt, patienceMs }: CallerInput, plan: SubmissionPlan) {
-  const { nonce, isStream, isKeyed } = call;
+  const { nonce, model, isStream, isKeyed } = call;
   const made: Submission[] = [];
   const deadline = beganAt + plan.atMs + patienceMs;
   let { leaveAfterMs } = plan;
+  let resumeAfter: Submission | null = null;
   await delay(Math.max(0, beganAt + plan.atMs - Date.now()));
   for (;;) {
-    const seen = await submit(url, { nonce, isStream, isKeyed, leaveAfterMs, key });
+    const seen = await submit(url, { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key });
     made.push(seen);
     // Without a key a second request would be a second call.
     if (!isKeyed || !seen.mayAskAgain || Date.now() > deadline) return made;
     leaveAfterMs = null;
+    // A stream that says that it cannot go on is asked for from its start.
+    const mayResume = plan.resumes && (seen.end === 'broken' || seen.end === 'nothing') && seen.lastEventId !== null;
+    resumeAfter = mayResume ? seen : null;
     await delay(seen.retryAfterMs);
   }
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { CallModel } from './plan.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 
 /** Nano-USD per million tokens. Not round, so that the rounding of a cost is seen. */
@@ -16,6 +17,10 @@ export const TIGHT_LIMIT_NANO_USD = 800_000n;
 const NANO_USD_PER_USD = 1_000_000_000;
 /** Never full; a hard budget all the same, so that its holds are kept and can leak. */
 const OPEN_LIMIT_USD = 1_000_000;
+
+/** Anthropic's kind asks for a key; the mock takes any. */
+export const PROVIDER_KEY = 'CHAOS_PROVIDER_KEY';
+const RETRIES = { maxAttempts: 5, initialBackoffMs: 100, maxBackoffMs: 800, maxRetryAfterMs: 2_000 };
 
 export const ADMIN_KEY = 'hk_chaos-administration';
 
@@ -33,31 +38,40 @@ export function costNanoUsd(inputTokens: number, outputTokens: number): bigint {
   return (exact + TOKENS_PER_RATE / 2n) / TOKENS_PER_RATE;
 }
 
+const PROVIDERS = ['mock', 'second', 'claude', 'jobs'] as const;
+
 /** Writes it for all rounds at once; a budget that is new in each round is near its limit in each. Gives its path. */
 export function writeConfig(home: string, providerPort: number, rounds: number): string {
   mkdirSync(home, { recursive: true });
   const prices = join(home, 'prices.yaml');
   const usd = (rate: bigint) => (Number(rate) / NANO_USD_PER_USD).toFixed(9);
-  writeFileSync(prices, stringify({ 'mock/chaos-1': { input: usd(INPUT_RATE), output: usd(OUTPUT_RATE) } }));
+  const rates = { input: usd(INPUT_RATE), output: usd(OUTPUT_RATE) };
+  writeFileSync(prices, stringify(Object.fromEntries(PROVIDERS.map((name) => [`${name}/chaos-1`, rates]))));
   const tight = Array.from({ length: rounds }, (_, index) => tenantOf('tight', index + 1));
+  const address = `http://127.0.0.1:${String(providerPort)}`;
+  const route = (...providers: (typeof PROVIDERS)[number][]) => ({
+    targets: providers.map((provider) => ({ provider, model: 'chaos-1' })),
+    retries: RETRIES,
+    timeouts: { connectMs: 1_000, firstTokenMs: 4_000, idleMs: 2_500, totalMs: 60_000 },
+  });
   const budget = (limitUsd: number) => ({ budgets: [{ limitUsd, period: 'total', hard: true }] });
   const caller = (tenant: string) => ({ name: tenant, tenant, hash: hashVirtualKey(`hk_chaos-${tenant}`) });
   const path = join(home, 'holdfast.yaml');
   const config = {
     providers: {
-      mock: {
-        kind: 'openai-compatible',
-        baseUrl: `http://127.0.0.1:${String(providerPort)}/v1`,
-        allowPrivateAddress: true,
-      },
+      mock: { kind: 'openai-compatible', baseUrl: `${address}/v1`, allowPrivateAddress: true },
+      second: { kind: 'openai-compatible', baseUrl: `${address}/v1`, allowPrivateAddress: true },
+      claude: { kind: 'anthropic', baseUrl: address, apiKey: `env:${PROVIDER_KEY}`, allowPrivateAddress: true },
+      // OpenAI's wires, background mode included, without a key.
+      jobs: { kind: 'simulated', baseUrl: `${address}/v1`, allowPrivateAddress: true },
     },
     models: {
-      chaos: {
-        targets: [{ provider: 'mock', model: 'chaos-1' }],
-        retries: { maxAttempts: 5, initialBackoffMs: 100, maxBackoffMs: 800, maxRetryAfterMs: 2_000 },
-        timeouts: { connectMs: 1_000, firstTokenMs: 4_000, idleMs: 2_500, totalMs: 60_000 },
-      },
-    },
+      chaos: route('mock'),
+      careful: { ...route('mock'), onUnknown: 'fail' },
+      failover: { ...route('mock', 'second'), retries: { ...RETRIES, maxAttempts: 3 } },
+      claude: route('claude'),
+      background: { ...route('jobs'), background: { totalMs: 60_000 } },
+    } satisfies Record<CallModel, object>,
     tenants: {
       open: budget(OPEN_LIMIT_USD),
       ...Object.fromEntries(tight.map((tenant) => [tenant, budget(Number(TIGHT_LIMIT_NANO_USD) / NANO_USD_PER_USD)])),

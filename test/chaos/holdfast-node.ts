@@ -4,6 +4,7 @@ import type { ServerBinary } from '../../src/temporal/find-server-binary.ts';
 import { isRunning, type ProcessIdentity } from '../../src/temporal/process-identity.ts';
 import { readServerState } from '../../src/temporal/server-state.ts';
 import { killWithUs } from '../support/temporal/dev-server.ts';
+import { PROVIDER_KEY } from './campaign-config.ts';
 import { startChild, type Child } from './child-process.ts';
 import { rememberNode } from './leftover.ts';
 import type { FaultKind } from './plan.ts';
@@ -42,6 +43,7 @@ async function startOnce({ home, configPath, binary, ports }: HoldfastNodeOption
       HOLDFAST_HOME: home,
       HOLDFAST_CONFIG: configPath,
       HOLDFAST_TEMPORAL_CLI: binary.path,
+      [PROVIDER_KEY]: 'any',
     },
     readyLine: /^ready$/m,
     readyWithinMs: READY_WITHIN_MS,

@@ -18,7 +18,7 @@ export type End = { isAccepted: boolean } & (
   { kind: 'answered' } | { kind: 'other'; code: string } | { kind: 'lost'; why: string } | { kind: 'never' }
 );
 
-/** Ends that are nobody's decision: with `onUnknown: recover` no call that was accepted may come to one of them. */
+/** Ends that are nobody's decision: no call that was accepted may come to one of them, but for one that must not be paid again. */
 const OUR_FAULT: ReadonlySet<string> = new Set(['outcome_unknown', 'engine_unavailable', 'not_found']);
 
 export function callEvidence(evidence: Evidence, call: CallPlan): CallEvidence {
@@ -40,21 +40,30 @@ export function judgeEnd(seen: CallEvidence): End {
   return seen.call.isKeyed ? judgeKeyed(seen) : judgeUnkeyed(seen);
 }
 
+/** Of these a lost attempt is never followed by another: that its outcome is unknown is then what policy wants to be said. */
+export function mustNotPayAgain({ model }: CallPlan): boolean {
+  return model === 'careful' || model === 'background';
+}
+
+function isOurFault(call: CallPlan, code: string): boolean {
+  return OUR_FAULT.has(code) && !(code === 'outcome_unknown' && mustNotPayAgain(call));
+}
+
 /** Clients with a key come back: each must have the answer in hand, or a refusal that is final. */
-function judgeKeyed({ submissions, ledger }: CallEvidence): End {
+function judgeKeyed({ call, submissions, ledger }: CallEvidence): End {
   const isAccepted = (ledger?.length ?? 0) > 0 || submissions.some(({ callId }) => callId !== null);
   const last = submissions.findLast(({ end, mayAskAgain }) => end === 'whole' || (end === 'error' && !mayAskAgain));
   const isAnswered = submissions.some(({ end }) => end === 'whole');
   if (!last) return { isAccepted, kind: 'lost', why: 'its clients asked until their patience ended' };
   if (isAnswered) return { isAccepted, kind: 'answered' };
   const code = last.errorCode ?? String(last.status);
-  return OUR_FAULT.has(code)
+  return isOurFault(call, code)
     ? { isAccepted, kind: 'lost', why: `ended with ${code}` }
     : { isAccepted, kind: 'other', code };
 }
 
 /** A client without a key has the answer, or an id under which the end of its call can be read. */
-function judgeUnkeyed({ submissions, known }: CallEvidence): End {
+function judgeUnkeyed({ call: planned, submissions, known }: CallEvidence): End {
   const [submission] = submissions;
   if (submission?.callId == null) return { isAccepted: false, kind: 'never' };
   const call = known[0]?.call;
@@ -62,7 +71,7 @@ function judgeUnkeyed({ submissions, known }: CallEvidence): End {
   if (!call) return { isAccepted: true, kind: 'lost', why: 'its id stands for nothing' };
   if (call.outcome === 'succeeded') return { isAccepted: true, kind: 'answered' };
   const code = call.error?.code ?? call.outcome ?? call.state;
-  return OUR_FAULT.has(code)
+  return isOurFault(planned, code)
     ? { isAccepted: true, kind: 'lost', why: `ended with ${code}` }
     : { isAccepted: true, kind: 'other', code };
 }

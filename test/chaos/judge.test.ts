@@ -13,7 +13,7 @@ import type { Submission } from './submission.ts';
 
 const nonce = 's1-r1c0';
 const said = answerOf(nonce, 1);
-const call: CallPlan = { nonce, isStream: true, isKeyed: true, tenant: 'tight', submissions: [] };
+const call: CallPlan = { nonce, model: 'chaos', isStream: true, isKeyed: true, tenant: 'tight', submissions: [] };
 const plan: RoundPlan = { round: 1, calls: [call], faults: [{ kind: 'kill-node', atMs: 10 }], network: null };
 
 const submission: Submission = {
@@ -25,6 +25,7 @@ const submission: Submission = {
   callId: 'call-1',
   status: 200,
   text: said.text,
+  lastEventId: null,
   end: 'whole',
   errorCode: null,
   mayAskAgain: false,
@@ -35,6 +36,7 @@ const request: ProviderRequest = {
   nonce,
   nth: 1,
   isStream: true,
+  isJob: false,
   receivedAt: 5,
   endedAt: 800,
   outcome: 'whole',
@@ -80,13 +82,15 @@ interface Scene {
   requests?: ProviderRequest[];
   ledger?: CallView[];
   heldNanoUsd?: bigint;
+  model?: CallPlan['model'];
 }
 
-function judged({ submissions = [submission], requests = [request], ledger = [view], heldNanoUsd = 0n }: Scene) {
+function judged(scene: Scene) {
+  const { submissions = [submission], requests = [request], ledger = [view], heldNanoUsd = 0n } = scene;
   const money = { heldNanoUsd, tightSpentNanoUsd: 0n };
   const evidence: Evidence = {
     round: 1,
-    calls: [call],
+    calls: [{ ...call, model: scene.model ?? 'chaos' }],
     submissions,
     requests,
     hits: [{ at: 100, restartedAt: 200, kills: 1, noticedAfterMs: null }],
@@ -122,6 +126,19 @@ describe('a bar is missed by', () => {
   it('a second payment of which the ledger has no attempt', () => {
     const second = { ...request, nth: 2, billedOutputTokens: 3, outcome: 'cut' as const };
     expect(judged({ requests: [request, second] })).toMatchObject({ passed: false, tally: { silentDuplicates: 1 } });
+  });
+
+  it.each(['careful', 'background'] as const)('%s: an attempt after one whose outcome was lost', (model) => {
+    const lost = { ...attempt, state: 'unknown' as const };
+    const ledger = [{ ...view, attempts: [lost, { ...attempt, n: 2 }] }];
+    expect(judged({ ledger, model })).toMatchObject({ passed: false, tally: { paidAgainstPolicy: 1 } });
+    expect(judged({ ledger })).toMatchObject({ tally: { paidAgainstPolicy: 0 } });
+  });
+
+  it('an unknown outcome, but where policy forbids to pay again', () => {
+    const unknown: Submission = { ...submission, status: 502, text: '', end: 'error', errorCode: 'outcome_unknown' };
+    expect(judged({ submissions: [unknown] })).toMatchObject({ passed: false, tally: { lost: 1 } });
+    expect(judged({ submissions: [unknown], model: 'careful' })).toMatchObject({ tally: { lost: 0 } });
   });
 
   it('more billed than the hard budget has', () => {

@@ -1,12 +1,16 @@
 /** A round's evidence against the bars: what each call came to, seen from its clients, the ledger and the provider. */
-import type { RoundPlan } from './plan.ts';
+import type { AttemptState, CallView } from '../../src/core/ports/ledger.ts';
+import type { CallPlan, RoundPlan } from './plan.ts';
 import type { Evidence } from './play-round.ts';
-import { callEvidence, judgeEnd } from './judge-end.ts';
+import { callEvidence, judgeEnd, mustNotPayAgain } from './judge-end.ts';
 import { judgeMoney } from './judge-money.ts';
 import { judgeText } from './judge-text.ts';
 import { isPaid } from './provider-truth.ts';
 import { recoveryTimes } from './recovery.ts';
 import { NOTHING, type Tally } from './tally.ts';
+
+/** States of an attempt whose outcome nobody here saw. */
+const LOST: ReadonlySet<AttemptState> = new Set(['unknown', 'reconciled', 'abandoned']);
 
 export interface Verdict {
   tally: Tally;
@@ -47,7 +51,10 @@ export function judge(plan: RoundPlan, evidence: Evidence): Verdict {
     if (requests > 0) tally.dispatchedCalls += 1;
     tally.mostDispatches = Math.max(tally.mostDispatches, requests);
     const attempts = seen.ledger?.flatMap((view) => view.attempts).filter(({ state }) => state !== 'reserved') ?? null;
-    tally.unknown += attempts?.filter(({ state }) => state === 'unknown' || state === 'reconciled').length ?? 0;
+    tally.unknown += attempts?.filter(({ state }) => LOST.has(state)).length ?? 0;
+    const again = attempts ? paidAgainstPolicy(call, seen.ledger ?? []) : 0;
+    tally.paidAgainstPolicy += again;
+    if (again > 0) faults.push(`${call.nonce}: ${call.model} was sent again after its outcome was lost`);
     const paid = seen.requests.filter(isPaid).length;
     // Without a ledger a call is said to be one dispatch, as callers of a plain gateway believe.
     const silent = paid - (attempts?.length ?? 1);
@@ -57,4 +64,13 @@ export function judge(plan: RoundPlan, evidence: Evidence): Verdict {
     }
   }
   return { tally, faults };
+}
+
+/** Attempts after one whose outcome was lost, where policy forbids them. */
+function paidAgainstPolicy(call: CallPlan, ledger: readonly CallView[]): number {
+  if (!mustNotPayAgain(call)) return 0;
+  return ledger.reduce((sum, { attempts }) => {
+    const lost = attempts.findIndex(({ state }) => LOST.has(state));
+    return sum + (lost === -1 ? 0 : attempts.length - 1 - lost);
+  }, 0);
 }

@@ -1,17 +1,20 @@
 /**
- * The provider as a process of its own, OpenAI's wire in one piece and streamed: `mock-provider.ts SEED PORT`. It keeps
+ * The provider as a process of its own, `mock-provider.ts SEED PORT`: OpenAI's wire, its jobs in the background, Anthropic's wire. It keeps
  * the truth in memory and outlives every kill. It leaves when the campaign that started it does.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { answerRequest } from './provider-answer.ts';
+import { createJobs } from './provider-jobs.ts';
 import { nonceIn } from './provider-script.ts';
 import type { ProviderRequest } from './provider-truth.ts';
+import { anthropicWire, openAiWire } from './provider-wire.ts';
 
 const KEEP_ALIVE_MS = 120_000;
 const MAX_KEPT = 20_000;
 
 const [seed = '', port = '0'] = process.argv.slice(2);
 let kept: ProviderRequest[] = [];
+const jobs = createJobs(seed);
 
 const server = createServer((request, response) => {
   handle(request, response).catch((error: unknown) => {
@@ -31,19 +34,26 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     response.end(JSON.stringify({ requests: kept }));
     return;
   }
+  const path = request.url ?? '';
+  if (/^\/v1\/responses\/./.test(path)) {
+    jobs.ask(path, response);
+    return;
+  }
   const chunks: Uint8Array[] = [];
   for await (const chunk of request as AsyncIterable<Uint8Array>) chunks.push(chunk);
   const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as {
     stream?: boolean;
-    messages: { content: string }[];
+    messages?: unknown;
+    input?: unknown;
   };
-  const nonce = nonceIn(JSON.stringify(body.messages));
+  const nonce = nonceIn(JSON.stringify(body.messages ?? body.input ?? null));
   if (nonce === null) throw new Error('a request without a nonce');
   if (kept.length >= MAX_KEPT) throw new Error('more requests than anyone forgets');
   const entry: ProviderRequest = {
     nonce,
     nth: kept.filter((other) => other.nonce === nonce).length + 1,
     isStream: body.stream === true,
+    isJob: path === '/v1/responses',
     receivedAt: Date.now(),
     endedAt: null,
     outcome: 'pending',
@@ -52,8 +62,12 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     sentText: '',
   };
   kept.push(entry);
+  if (entry.isJob) {
+    await jobs.begin(entry, response);
+    return;
+  }
   try {
-    await answerRequest(seed, entry, response);
+    await answerRequest(seed, entry, path === '/v1/messages' ? anthropicWire : openAiWire, response);
   } finally {
     if (entry.outcome === 'pending') entry.outcome = 'cut';
     entry.endedAt = Date.now();

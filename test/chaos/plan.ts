@@ -8,16 +8,26 @@ import { createRandom, type Random } from './random.ts';
 export type FaultKind = 'kill-node' | 'kill-server' | 'kill-both' | 'terminate';
 export type NetworkFaultKind = 'refuse' | 'reset' | 'black-hole' | 'slow';
 
+/**
+ * How a call is carried out; each is a model of the campaign's configuration. `chaos`: recover; `careful`: never pay
+ * again for a lost attempt; `failover`: a second provider; `claude`: Anthropic's wire; `background`: the provider works
+ * alone and is asked.
+ */
+export type CallModel = 'chaos' | 'careful' | 'failover' | 'claude' | 'background';
+
 export interface SubmissionPlan {
   /** After the beginning of the round. */
   atMs: number;
   /** Its client closes the connection after so long; null stays. */
   leaveAfterMs: number | null;
+  /** A stream that breaks is taken up again by its last event, where it has a key. */
+  resumes: boolean;
 }
 
 export interface CallPlan {
   /** Names the call in its prompt, in its tags and at the provider. */
   nonce: string;
+  model: CallModel;
   isStream: boolean;
   /** Sent with an Idempotency-Key, the nonce. */
   isKeyed: boolean;
@@ -87,6 +97,13 @@ function planCall(random: Random, nonce: string): CallPlan {
   const copies = isKeyed && random.chance(0.4) ? random.between(1, 3) : 0;
   return {
     nonce,
+    model: random.weighted<CallModel>([
+      [40, 'chaos'],
+      [12, 'careful'],
+      [12, 'failover'],
+      [16, 'claude'],
+      [20, 'background'],
+    ]),
     isStream: random.chance(0.5),
     isKeyed,
     tenant: random.chance(0.35) ? 'tight' : 'open',
@@ -100,5 +117,5 @@ function planCall(random: Random, nonce: string): CallPlan {
 }
 
 function planSubmission(random: Random, atMs: number): SubmissionPlan {
-  return { atMs, leaveAfterMs: random.chance(0.15) ? random.between(50, 1_500) : null };
+  return { atMs, leaveAfterMs: random.chance(0.15) ? random.between(50, 1_500) : null, resumes: random.chance(0.6) };
 }

@@ -1,27 +1,37 @@
-/** How the mock provider answers one request, in OpenAI's wire, with all its misbehaviour and its bill. */
+/** How the mock provider answers one request, with all its misbehaviour and its bill, in the wire it was asked in. */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerOf, mannerOf, type Answer, type Manner } from './provider-script.ts';
 import type { ProviderRequest } from './provider-truth.ts';
-import { headOf, sendJson, usageOf } from './provider-wire.ts';
+import { sendJson, type Wire } from './provider-wire.ts';
 
 /** Beyond every timeout of the configuration, so that only who has none sees its end. */
 const LONGEST_STALL_MS = 8_000;
 
-export async function answerRequest(seed: string, entry: ProviderRequest, response: ServerResponse): Promise<void> {
+export async function answerRequest(
+  seed: string,
+  entry: ProviderRequest,
+  wire: Wire,
+  response: ServerResponse,
+): Promise<void> {
   const manner = mannerOf(seed, entry.nonce, entry.nth);
   const said = answerOf(entry.nonce, entry.nth);
-  if (manner.kind === 'rate-limited' || manner.kind === 'failing') {
-    entry.outcome = 'refused';
-    const isLimit = manner.kind === 'rate-limited';
-    const headers: Record<string, string> = isLimit
-      ? { 'retry-after-ms': String(manner.retryAfterMs), 'retry-after': '1' }
-      : {};
-    sendJson(response, isLimit ? 429 : 500, { error: { message: 'told to fail', type: 'server_error' } }, headers);
-    return;
-  }
-  if (entry.isStream) await answerInStream(entry, manner, said, response);
-  else await answerInOnePiece(entry, manner, said, response);
+  if (refuse(entry, manner, response)) return;
+  if (entry.isStream) await answerInStream(entry, manner, said, wire, response);
+  else await answerInOnePiece(entry, manner, said, wire, response);
+}
+
+/** True when it was a manner of refusing. */
+export function refuse(entry: ProviderRequest, manner: Manner, response: ServerResponse): boolean {
+  if (manner.kind !== 'rate-limited' && manner.kind !== 'failing') return false;
+  entry.outcome = 'refused';
+  const isLimit = manner.kind === 'rate-limited';
+  const headers: Record<string, string> = isLimit
+    ? { 'retry-after-ms': String(manner.retryAfterMs), 'retry-after': '1' }
+    : {};
+  const error = { message: 'told to fail', type: isLimit ? 'rate_limit_error' : 'api_error' };
+  sendJson(response, isLimit ? 429 : 500, { type: 'error', error }, headers);
+  return true;
 }
 
 /** The work is done, and billed, whether or not anyone is there to take it. */
@@ -29,6 +39,7 @@ async function answerInOnePiece(
   entry: ProviderRequest,
   manner: Manner,
   said: Answer,
+  wire: Wire,
   response: ServerResponse,
 ): Promise<void> {
   if ('delayMs' in manner) await delay(manner.delayMs);
@@ -39,12 +50,7 @@ async function answerInOnePiece(
     response.destroy();
     return;
   }
-  const message = { role: 'assistant', content: said.text, refusal: null };
-  sendJson(response, 200, {
-    ...headOf(entry, 'chat.completion'),
-    choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
-    usage: usageOf(said),
-  });
+  sendJson(response, 200, wire.whole(entry, said));
   entry.sentText = said.text;
   entry.outcome = 'whole';
 }
@@ -53,6 +59,7 @@ async function answerInStream(
   entry: ProviderRequest,
   manner: Manner,
   said: Answer,
+  wire: Wire,
   response: ServerResponse,
 ): Promise<void> {
   if ('delayMs' in manner) await delay(manner.delayMs);
@@ -62,22 +69,17 @@ async function answerInStream(
     return;
   }
   const limit = 'words' in manner ? manner.words : said.words.length;
-  const head = headOf(entry, 'chat.completion.chunk');
+  const events = wire.stream(entry, said);
   response.writeHead(200, { 'content-type': 'text/event-stream' });
-  const send = (chunk: object) =>
-    new Promise<void>((sent) => {
-      response.write(`data: ${JSON.stringify({ ...head, ...chunk })}\n\n`, () => sent());
-    });
-  const choice = (delta: object, finish: string | null = null) =>
-    send({ choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] });
+  const send = (text: string) => new Promise<void>((sent) => response.write(text, () => sent()));
   bill(entry, said, 0);
-  await choice({ role: 'assistant', content: '' });
+  await send(events.head);
   for (const [index, word] of said.words.slice(0, limit).entries()) {
     if (isGone(response)) return;
     const text = index === 0 ? word : ` ${word}`;
     bill(entry, said, index + 1);
     entry.sentText += text;
-    await choice({ content: text });
+    await send(events.text(text));
     await delay(manner.kind === 'answer' ? manner.paceMs : 20);
   }
   if (manner.kind === 'stall') await untilLeft(response);
@@ -85,30 +87,29 @@ async function answerInStream(
     response.destroy();
     return;
   }
-  await choice({}, 'stop');
-  await send({ choices: [], usage: usageOf(said) });
+  await send(events.tail);
   // A reader that has left in the meantime is one whose answer was cut.
   if (isGone(response)) return;
-  response.end('data: [DONE]\n\n');
+  response.end(events.mark);
   entry.outcome = 'whole';
 }
 
 /** A call, not a field: what was false before an await may be true after it. */
-function isGone(response: ServerResponse): boolean {
+export function isGone(response: ServerResponse): boolean {
   return response.destroyed;
 }
 
-function bill(entry: ProviderRequest, said: Answer, words: number): void {
+export function bill(entry: ProviderRequest, said: Answer, words: number): void {
   entry.billedInputTokens = said.inputTokens;
   entry.billedOutputTokens = words;
 }
 
-async function cutBody(response: ServerResponse): Promise<void> {
+export async function cutBody(response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': '500' });
   await new Promise<void>((sent) => response.write('{"id":"chatcmpl', () => sent()));
 }
 
-async function untilLeft(response: ServerResponse): Promise<void> {
+export async function untilLeft(response: ServerResponse): Promise<void> {
   if (isGone(response)) return;
   const left = new AbortController();
   response.once('close', () => left.abort());

@@ -6,6 +6,8 @@ export interface ProviderRequest {
   /** The how-manieth request of its nonce, from 1. */
   nth: number;
   isStream: boolean;
+  /** Work in the background: it goes on whoever leaves. */
+  isJob: boolean;
   receivedAt: number;
   /** Null while it is being answered. */
   endedAt: number | null;

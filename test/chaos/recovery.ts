@@ -29,12 +29,15 @@ function endOf({ endedAt }: CallView): number {
 
 /**
  * From the first request after the restart to the end of the last: all that the provider took for its answer, and the
- * waits that its refusals and broken connections asked for.
+ * waits that its refusals and broken connections asked for. A job in the background works on while we are away.
  */
 function inProvider(call: CallView, requests: readonly ProviderRequest[], restartedAt: number): number {
   const end = endOf(call);
   const times = requests
-    .filter(({ nonce, receivedAt }) => nonce === call.tags['nonce'] && receivedAt >= restartedAt && receivedAt < end)
-    .flatMap(({ receivedAt, endedAt }) => [receivedAt, Math.min(endedAt ?? end, end)]);
+    .filter(({ nonce }) => nonce === call.tags['nonce'])
+    .filter(
+      ({ receivedAt, endedAt, isJob }) => (isJob ? (endedAt ?? end) : receivedAt) >= restartedAt && receivedAt < end,
+    )
+    .flatMap(({ receivedAt, endedAt }) => [Math.max(receivedAt, restartedAt), Math.min(endedAt ?? end, end)]);
   return times.length === 0 ? 0 : Math.max(...times) - Math.min(...times);
 }

@@ -44,6 +44,7 @@ export function rowsOf(tally: Tally): Row[] {
     ),
     plain('duplicates recorded as `unknown`', tally.unknown),
     zero('silent duplicates', silentDuplicates),
+    zero('sent again against policy (`onUnknown: fail`, background jobs)', tally.paidAgainstPolicy),
     zero('overshoot of hard budgets', BigInt(tally.overshootNanoUsd), usd(tally.overshootNanoUsd)),
     zero('holds leaked', BigInt(tally.leakedNanoUsd), usd(tally.leakedNanoUsd)),
     plain('held by `unknown` attempts until abandoned', usd(tally.heldByUnknownNanoUsd)),

@@ -2,6 +2,8 @@
 export interface StreamReader {
   push(chunk: Uint8Array): void;
   readonly text: string;
+  /** `id` of the last event that came whole. */
+  readonly lastEventId: string | null;
   /** `[DONE]` came. */
   readonly isDone: boolean;
   /** The code of an error event; null when none came. */
@@ -18,6 +20,7 @@ export function createStreamReader(): StreamReader {
   let rest = '';
   let text = '';
   let isDone = false;
+  let lastEventId: string | null = null;
   let errorCode: string | null = null;
 
   function take(event: string): void {
@@ -26,6 +29,7 @@ export function createStreamReader(): StreamReader {
       .filter((line) => line.startsWith('data: '))
       .map((line) => line.slice('data: '.length))
       .join('\n');
+    lastEventId = /^id: (.+)$/m.exec(event)?.[1] ?? lastEventId;
     if (data === '') return;
     if (data === '[DONE]') {
       isDone = true;
@@ -45,6 +49,9 @@ export function createStreamReader(): StreamReader {
     },
     get text() {
       return text;
+    },
+    get lastEventId() {
+      return lastEventId;
     },
     get isDone() {
       return isDone;

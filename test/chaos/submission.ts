@@ -9,6 +9,8 @@ export interface Submission {
   status: number | null;
   /** Text of the answer, as far as it came. */
   text: string;
+  /** Of the stream's last event, as far as it came. */
+  lastEventId: string | null;
   /**
    * `whole`: all of it, with its end mark. `error`: an error status, or an error event in a stream. `broken`: the
    * connection broke after the answer had begun. `silent`: a stream ended in good order without end mark or error.

@@ -1,14 +1,18 @@
 /** One HTTP request of a client. */
 import { Agent, request } from 'undici';
 import { MAX_OUTPUT_TOKENS } from './campaign-config.ts';
+import type { CallModel } from './plan.ts';
 import { promptOf } from './provider-script.ts';
 import { createStreamReader } from './stream-reader.ts';
 import type { Submission } from './submission.ts';
 
 export interface SubmissionInput {
   nonce: string;
+  model: CallModel;
   isStream: boolean;
   isKeyed: boolean;
+  /** What an earlier connection of this client brought: the stream goes on after it. */
+  resumeAfter: Pick<Submission, 'lastEventId' | 'text'> | null;
   leaveAfterMs: number | null;
   key: string;
 }
@@ -20,7 +24,7 @@ const SILENCE_MS = 90_000;
 const agent = new Agent({ pipelining: 0, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS });
 
 export async function submit(url: string, input: SubmissionInput): Promise<Submission> {
-  const { nonce, isStream, isKeyed, leaveAfterMs, key } = input;
+  const { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key } = input;
   const seen: Submission = {
     nonce,
     isStream,
@@ -29,7 +33,8 @@ export async function submit(url: string, input: SubmissionInput): Promise<Submi
     endedAt: 0,
     callId: null,
     status: null,
-    text: '',
+    text: resumeAfter?.text ?? '',
+    lastEventId: resumeAfter?.lastEventId ?? null,
     end: 'nothing',
     errorCode: null,
     mayAskAgain: true,
@@ -47,9 +52,11 @@ export async function submit(url: string, input: SubmissionInput): Promise<Submi
         authorization: `Bearer ${key}`,
         'x-holdfast-tags': JSON.stringify({ nonce }),
         ...(isKeyed && { 'idempotency-key': nonce }),
+        ...(model === 'background' && { 'x-holdfast-mode': 'background' }),
+        ...(resumeAfter && { 'last-event-id': resumeAfter.lastEventId ?? '' }),
       },
       body: JSON.stringify({
-        model: 'chaos',
+        model,
         max_tokens: MAX_OUTPUT_TOKENS,
         stream: isStream,
         messages: [{ role: 'user', content: promptOf(nonce) }],
@@ -95,11 +102,13 @@ function readBody(seen: Submission, body: AnswerBody): void {
 
 async function readStream(seen: Submission, body: AsyncIterable<Uint8Array>): Promise<void> {
   const reader = createStreamReader();
+  const before = seen.text;
   seen.mayAskAgain = true;
   try {
     for await (const chunk of body) reader.push(chunk);
   } finally {
-    seen.text = reader.text;
+    seen.text = before + reader.text;
+    seen.lastEventId = reader.lastEventId ?? seen.lastEventId;
     seen.errorCode = reader.errorCode;
   }
   if (reader.isDone && reader.errorCode === null) {

@@ -21,6 +21,8 @@ export interface Tally {
   unknown: number;
   /** Paid requests beyond what the ledger's attempts admit to. */
   silentDuplicates: number;
+  /** Attempts that followed a lost one where policy forbids it: `onUnknown: fail`, and jobs in the background. */
+  paidAgainstPolicy: number;
   /** Beyond hard budgets, by what the provider billed. */
   overshootNanoUsd: string;
   /** Held when the unknown attempts were abandoned and no call was open. */
@@ -60,6 +62,7 @@ export const NOTHING: Readonly<Tally> = {
   mostDispatches: 0,
   unknown: 0,
   silentDuplicates: 0,
+  paidAgainstPolicy: 0,
   overshootNanoUsd: '0',
   leakedNanoUsd: '0',
   heldByUnknownNanoUsd: '0',
