@@ -1,7 +1,7 @@
 /** The local steps of a call. Each is idempotent by call id: after a crash the engine runs all steps of its task again. */
 import { credentialOf } from '../governance/admission.ts';
 import { callResult } from '../core/call/call-result.ts';
-import type { CallInput } from '../core/call/types.ts';
+import type { CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
@@ -22,6 +22,10 @@ export interface CallStepDeps {
   doorWire(request: CallRequest): DoorWire;
   /** What a door does to content before it is stored. @throws HoldfastError `content_blocked`. */
   prepare(request: CallRequest): CallRequest;
+  /** The same for tags, with the user that the request names. @throws HoldfastError `content_blocked`, `invalid_request`. */
+  prepareTags(tenant: string, tags: Record<string, string>, endUser: string | null): Record<string, string>;
+  /** The team that a key belongs to. */
+  teamOf(principal: Principal): Promise<string | undefined>;
   payloadTtlMs: number;
   /** Told of each call that ends here. */
   onCallEnd(call: CallView): void;
@@ -33,8 +37,17 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
   /** A call that a trusted caller started without a door has no row yet: its request stands inline. */
   async function withRow(input: CallInput): Promise<CallInput> {
     if (!input.inline) return input;
-    const request = deps.prepare(deps.doorWire(input.inline).parseRequest(input.inline.body));
-    return deps.ledger.ensureCall(input, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
+    const door = deps.doorWire(input.inline);
+    const parsed = door.parseRequest(input.inline.body);
+    const request = deps.prepare(parsed);
+    const tags = deps.prepareTags(input.principal.tenant, input.tags ?? {}, door.endUser(parsed));
+    return deps.ledger.ensureCall({ ...input, tags }, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
+  }
+
+  /** The ledger keeps the key of a call, not its team. */
+  async function withTeam(input: CallInput, named: string | undefined): Promise<CallInput> {
+    const team = named ?? (await deps.teamOf(input.principal));
+    return team === undefined ? input : { ...input, principal: { ...input.principal, team } };
   }
 
   return typedFailures<CallSteps>(
@@ -42,7 +55,7 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       async admit(started) {
         const stored = await deps.ledger.storedAdmission(started.callId);
         if (stored) return stored;
-        const input = await withRow(started);
+        const input = await withTeam(await withRow(started), started.principal.team);
         const request = await loadRequest(deps.payloads, input);
         const { request: canonical } = deps.doorWire(request).toCanonical(request);
         return deps.ledger.admit({ callId: input.callId, ...withRef(await deps.decide(input, canonical), input) });

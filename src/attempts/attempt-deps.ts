@@ -1,4 +1,5 @@
 /** What carrying out an attempt needs. */
+import type { AttemptOrder } from '../core/call/types.ts';
 import type { AttemptCharge, BudgetSpec, CallView, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
@@ -16,7 +17,7 @@ export interface AttemptDeps {
   providerNamed(name: string): ProviderSettings;
   /** The secret's version as of now. @throws HoldfastError `provider_auth` when there is none. */
   resolveCredential(reference: string): Promise<{ name: string; version: number; reveal(): string }>;
-  budgetsOf(tenant: string, key: string | null): readonly BudgetSpec[];
+  budgetsOf(order: Pick<AttemptOrder, 'tenant' | 'key' | 'team' | 'user'>): readonly BudgetSpec[];
   /** The price of what an answer counted, or of an estimate when it did not count. */
   charge(provider: ProviderSettings, model: string, request: CallRequest, answer: ProviderAnswer): AttemptCharge;
   /** Names this process life in attempt rows. */

@@ -57,7 +57,7 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
         credential: credential.label,
         worstCaseNanoUsd:
           order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
-        budgets: deps.budgetsOf(order.tenant, order.key),
+        budgets: deps.budgetsOf(order),
         owner,
       }),
     );

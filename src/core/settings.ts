@@ -30,18 +30,33 @@ export interface LimitSettings {
 }
 
 export interface BudgetSettings extends BudgetSpec {
+  timeZone: string;
   /** Lets calls through a hard budget that have no price or no output bound. */
   allowUnbounded: boolean;
 }
 
-export interface TenantSettings {
+/** Budgets and limits of one scope. The budgets of a default stand for many scopes, and name none. */
+export interface ScopeSettings {
   budgets: BudgetSettings[];
   limits: LimitSettings;
+}
+
+export interface TenantSettings extends ScopeSettings {
+  teams: ReadonlyMap<string, ScopeSettings>;
+  /** Null: users are not told apart. */
+  users: UserSettings | null;
+}
+
+export interface UserSettings {
+  /** What each user has that is not named, apart from every other; null for nothing. */
+  default: ScopeSettings | null;
+  named: ReadonlyMap<string, ScopeSettings>;
 }
 
 export interface KeySettings {
   name: string;
   tenant: string;
+  team: string | null;
   /** `hk1:` and the hex SHA-256 of the key. */
   hash: string;
   models: string[] | null;

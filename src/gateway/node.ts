@@ -18,7 +18,7 @@ import { noOrphans } from './orphans.ts';
 import { createGateway } from './server.ts';
 import { takeOver } from './take-over.ts';
 import { createAuthenticator } from '../governance/authenticate.ts';
-import { createRateLimiter, type LimitedScope } from '../governance/rate-limiter.ts';
+import { createRateLimiter } from '../governance/rate-limiter.ts';
 import { estimateRequestTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
@@ -117,7 +117,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     endWatch,
     orphans,
     limiter: createRateLimiter(),
-    scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
+    scopesOf: (call) => domain.scopesOf(domain.payerOf(call)),
     prepare: domain.prepare,
     prepareTags: domain.prepareTags,
     decide: domain.decide,
@@ -264,15 +264,6 @@ async function checkReadiness(
   await check('ledger', () => ledger.listKeys());
   if (draining) checks['drain'] = 'the node is shutting down';
   return { ready: Object.values(checks).every((state) => state === 'ok'), checks };
-}
-
-function limitedScopes(settings: Settings, tenant: string, key: string | null): LimitedScope[] {
-  const tenantLimits = settings.tenants.get(tenant)?.limits;
-  const keyLimits = settings.keys.find(({ name }) => name === key)?.limits;
-  return [
-    ...(tenantLimits ? [{ scope: `tenant:${tenant}`, limits: tenantLimits }] : []),
-    ...(keyLimits ? [{ scope: `key:${String(key)}`, limits: keyLimits }] : []),
-  ];
 }
 
 /** Name, code and stack; a cause or a body attached to an error may hold content. */

@@ -54,6 +54,8 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
         bus: domain.bus,
         doorWire: (request) => domain.doorWireOf(request),
         prepare: domain.prepare,
+        prepareTags: domain.prepareTags,
+        teamOf: domain.teamOf,
         payloadTtlMs: domain.settings.retention.payloadMs,
         onCallEnd: options.onCallEnd,
         onDefect: options.onDefect,

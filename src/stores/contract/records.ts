@@ -18,6 +18,7 @@ const key = {
   tenant: 'acme',
   hash: 'hk1:00',
   models: ['smart'],
+  team: 'blue',
   roles: ['caller'],
   expiresAt: null,
 };
