@@ -5,6 +5,7 @@ import type { CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
@@ -29,6 +30,8 @@ export interface CallStepDeps {
   payloadTtlMs: number;
   /** Told of each call that ends here. */
   onCallEnd(call: CallView): void;
+  /** Tests only. */
+  faults?: FaultPoints | undefined;
   /** Told of unforeseen errors, whose text must not reach history. */
   onDefect(error: unknown): void;
 }
@@ -58,7 +61,10 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         const input = await withTeam(await withRow(started), started.principal.team);
         const request = await loadRequest(deps.payloads, input);
         const { request: canonical } = deps.doorWire(request).toCanonical(request);
-        return deps.ledger.admit({ callId: input.callId, ...withRef(await deps.decide(input, canonical), input) });
+        const decision = withRef(await deps.decide(input, canonical), input);
+        const admission = await deps.ledger.admit({ callId: input.callId, ...decision });
+        await deps.faults?.reach('after-hold', input.callId);
+        return admission;
       },
       selectCredential(_callId, candidate) {
         return Promise.resolve({ credential: credentialOf(deps.settings, candidate) });
@@ -70,7 +76,9 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       async settle(settlement, input) {
         // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
         if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);
+        await deps.faults?.reach('before-settle', settlement.callId);
         const call = await deps.ledger.settle(settlement);
+        await deps.faults?.reach('after-settle', settlement.callId);
         deps.bus.publish(call.id, { type: 'call-end', call });
         deps.onCallEnd(call);
         return callResult(call);

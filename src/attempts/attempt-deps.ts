@@ -1,6 +1,7 @@
 /** What carrying out an attempt needs. */
 import type { AttemptOrder } from '../core/call/types.ts';
 import type { AttemptCharge, BudgetSpec, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
@@ -27,6 +28,8 @@ export interface AttemptDeps {
   now(): number;
   /** Told of each call that ends with an answer here. */
   onCallEnd(call: CallView): void;
+  /** Tests only. */
+  faults?: FaultPoints | undefined;
   /** Told of what should not happen; the attempt itself ends with a recorded outcome. */
   onDefect(error: unknown): void;
 }

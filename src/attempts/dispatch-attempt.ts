@@ -69,7 +69,10 @@ async function exchange(
     deps.bus,
     callId,
     lease.attempt,
-    (responseId) => deps.ledger.markStreaming(lease, responseId),
+    async (responseId) => {
+      await deps.ledger.markStreaming(lease, responseId);
+      await deps.faults?.reach('mid-stream', callId);
+    },
     deps.onDefect,
   );
   const remaining = { ...order.timeouts, totalMs: order.deadlineAt - deps.now() };
@@ -87,6 +90,7 @@ async function exchange(
     const broken: DispatchResult = { ...result, failure };
     return recordBrokenExchange(deps, order, provider, request, lease, broken, frames.wasDelivered, signal.aborted);
   }
+  await deps.faults?.reach('answered', callId);
   const stored: StoredAnswer = { answer: result.answer, frames: frames.log, warnings: encoded.warnings };
   const record = {
     lease,
@@ -98,8 +102,12 @@ async function exchange(
     firstTokenAt: result.firstTokenAt,
   };
   // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
-  const written = await untilRecorded(() => deps.ledger.recordAnswer(record));
+  const written = await untilRecorded(async () => {
+    await deps.faults?.reach('before-record', callId);
+    return deps.ledger.recordAnswer(record);
+  });
   if (!written.written) return outcomeUnknown(lease.attempt);
+  await deps.faults?.reach('after-record', callId);
   const { call } = written;
   deps.bus.publish(callId, { type: 'answer', attempt: lease.attempt, stored });
   deps.bus.publish(callId, { type: 'call-end', call });

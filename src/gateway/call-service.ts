@@ -8,6 +8,7 @@ import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
@@ -41,6 +42,8 @@ export interface CallServiceDeps {
   hashBody(tenant: string, body: JsonObject): string;
   newCallId(): string;
   deriveCallId(tenant: string, key: string, generation: number): string;
+  /** Tests only. */
+  faults?: FaultPoints | undefined;
   idempotencyTtlMs: number;
   payloadTtlMs: number;
 }
@@ -142,6 +145,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       };
       const decision = await deps.decide(call, canonical);
       refuseUnservable(decision.admission);
+      await deps.faults?.reach('before-accept', null);
       const accepted = await deps.ledger.accept({
         callIdFor: (generation) =>
           idempotencyKey === null ? deps.newCallId() : deps.deriveCallId(tenant, idempotencyKey, generation),
@@ -154,6 +158,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       if (accepted.status !== 'accepted') return join(accepted, request);
       // Known before the start: a call may have ended before its start returns.
       releases.set(accepted.input.callId, release);
+      await deps.faults?.reach('after-accept', accepted.input.callId);
       started = await launch(accepted.input, request);
       return started;
     } finally {
@@ -187,7 +192,9 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const controller = new AbortController();
     const messages = deps.bus.subscribe(callId, controller.signal);
     try {
+      await deps.faults?.reach('before-start', callId);
       await deps.engine.start(input);
+      await deps.faults?.reach('after-start', callId);
     } catch (error) {
       const unavailable = HoldfastError.is(error)
         ? error

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { isLoopbackHost } from '../config/private-host.ts';
 import { HoldfastError } from '../core/errors.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { CallView } from '../core/ports/ledger.ts';
 import { MAINTENANCE_TASK_QUEUE, RECONCILE_WORKFLOW_ID } from '../core/names.ts';
 import type { Settings } from '../core/settings.ts';
@@ -41,6 +42,8 @@ export interface NodeOptions {
   logger: Logger;
   /** Time between maintenance sweeps. Default 30 s. */
   sweepEveryMs?: number;
+  /** Tests only: what happens at the boundaries of calls. Nothing in a configuration or on a command line leads here. */
+  faults?: FaultPoints;
   /** No other node works on this engine: whatever it takes for running elsewhere is lost. Default false. */
   isAlone?: boolean;
 }
@@ -83,6 +86,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     env,
     hashKey: deriveKey(masterKey, 'fingerprint'),
     onCallEnd,
+    faults: options.faults,
     onDefect: onError,
   });
   const client = new Client({ connection, namespace });
@@ -125,6 +129,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     hashBody: domain.hashBody,
     newCallId,
     deriveCallId: (tenant, key, generation) => deriveCallId(domain.tenantHandle(tenant), key, generation),
+    faults: options.faults,
     idempotencyTtlMs: settings.retention.idempotencyMs,
     payloadTtlMs: settings.retention.payloadMs,
   });

@@ -8,6 +8,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { parseNanoUsd } from '../core/money.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { SecretStore } from '../core/ports/secret-store.ts';
@@ -39,6 +40,8 @@ export interface DomainOptions {
   policy?: PolicyEngine;
   /** Told of each call that ends with an answer. */
   onCallEnd(call: CallView): void;
+  /** Tests only: what happens at the boundaries of calls. */
+  faults?: FaultPoints | undefined;
   /** Told of unforeseen errors in attempts. */
   onDefect(error: unknown): void;
 }
@@ -85,6 +88,7 @@ export function createDomain(options: DomainOptions) {
     payloadTtlMs: settings.retention.payloadMs,
     now: Date.now,
     onCallEnd: options.onCallEnd,
+    faults: options.faults,
     onDefect: options.onDefect,
   });
 
@@ -120,6 +124,7 @@ export function createDomain(options: DomainOptions) {
     attempts,
     /** Names this process life, in attempt rows and to the engine. */
     owner,
+    faults: options.faults,
     payerOf,
     scopesOf,
     /** The team that a key belongs to, for callers that name only the key. */

@@ -58,6 +58,7 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
         teamOf: domain.teamOf,
         payloadTtlMs: domain.settings.retention.payloadMs,
         onCallEnd: options.onCallEnd,
+        faults: domain.faults,
         onDefect: options.onDefect,
       }),
       ...createProviderActivities({ attempts: domain.attempts, bus: domain.bus, onDefect: options.onDefect }),
