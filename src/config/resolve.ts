@@ -23,6 +23,7 @@ export const DEFAULT_ROUTE: Omit<RouteSettings, 'targets'> = {
   retries: { maxAttempts: 2, initialBackoffMs: 500, maxBackoffMs: 10_000, maxRetryAfterMs: 30_000 },
   timeouts: { connectMs: 10_000, firstTokenMs: 60_000, idleMs: 60_000, totalMs: 600_000 },
   onUnknown: 'recover',
+  onDisconnect: 'auto',
   maxOutputTokens: null,
 };
 
@@ -190,6 +191,7 @@ function resolveRoute(entry: RouteFile): RouteSettings {
     retries: { ...DEFAULT_ROUTE.retries, ...definedOnly(entry.retries) },
     timeouts: { ...DEFAULT_ROUTE.timeouts, ...definedOnly(entry.timeouts) },
     onUnknown: entry.onUnknown,
+    onDisconnect: entry.onDisconnect,
     maxOutputTokens: entry.maxOutputTokens ?? null,
   };
 }

@@ -1,5 +1,6 @@
 /** The shape of `holdfast.yaml`. Strict: an unknown key is an error, so that a typing mistake never goes unnoticed. */
 import { z } from 'zod';
+import { ON_DISCONNECT } from '../core/settings.ts';
 import { isTimeZone } from '../core/time-zone.ts';
 import { USER_ID } from '../core/user-id.ts';
 
@@ -87,6 +88,7 @@ const route = z.strictObject({
     })
     .default({}),
   onUnknown: z.enum(['recover', 'retry', 'fail']).default('recover'),
+  onDisconnect: z.enum(ON_DISCONNECT).default('auto').describe('what becomes of a call whose client leaves'),
   maxOutputTokens: positive.optional(),
 });
 

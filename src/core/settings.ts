@@ -13,11 +13,16 @@ export interface ProviderSettings {
   headers: Record<string, string>;
 }
 
+/** What becomes of a call whose clients have all left. `auto`: cancelled without an idempotency key, continued with one. */
+export const ON_DISCONNECT = ['auto', 'cancel', 'continue'] as const;
+export type OnDisconnect = (typeof ON_DISCONNECT)[number];
+
 export interface RouteSettings {
   targets: { provider: string; model: string }[];
   retries: RetryPolicy;
   timeouts: CallTimeouts;
   onUnknown: OnUnknown;
+  onDisconnect: OnDisconnect;
   /** Bounds the output of requests that do not bound it themselves, for budgets. Null: the model's own maximum. */
   maxOutputTokens: number | null;
 }

@@ -154,6 +154,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     calls,
     ledger,
     authenticator: createAuthenticator(settings, ledger, authRequired),
+    onDisconnectOf: (model) => (settings.models.get(model) ?? settings.defaultRoute).onDisconnect,
     administration: createAdministration({ settings, ledger, adapters: providerAdapters }),
     metrics,
     logger,

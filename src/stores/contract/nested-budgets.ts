@@ -37,9 +37,10 @@ export async function expectNestedBudgetsHold(
   await fc.assert(
     fc.asyncProperty(spends, spends, limits, async (ofA, ofB, given) => {
       const tenant = `t${String((run += 1))}`;
+      const lists = [ofA, ofB];
       const answers = await Promise.all(
-        [ofA, ofB].map((list, index) =>
-          processes[index]?.({ do: 'spend-nested', tenant, spends: list, limits: given }),
+        processes.map((child, index) =>
+          child({ do: 'spend-nested', tenant, spends: lists[index] ?? [], limits: given }),
         ),
       );
       const isGranted = answers.flat() as boolean[];
