@@ -74,8 +74,12 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         return Promise.resolve();
       },
       async settle(settlement, input) {
-        // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
-        if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);
+        // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept, and
+        // no tag: what was never masked, or was refused for it.
+        if (input.inline) {
+          const { tags: _tags, ...bare } = input;
+          await deps.ledger.ensureCall(bare, new Uint8Array(), deps.payloadTtlMs);
+        }
         await deps.faults?.reach('before-settle', settlement.callId);
         const call = await deps.ledger.settle(settlement);
         await deps.faults?.reach('after-settle', settlement.callId);

@@ -26,6 +26,7 @@ providers:
 models:
   plain: { targets: [{ provider: sim, model: sim-small+delay=20 }] }
   stream: { targets: [{ provider: sim, model: sim-small+pace=15 }] }
+  careful: { targets: [{ provider: sim, model: sim-small+delay=20 }], onUnknown: fail }
   down: { targets: [{ provider: sim, model: sim-small+status=503 }], retries: { maxAttempts: 1 } }
 tenants:
   default: { timeZone: Europe/Berlin, budgets: [{ limitUsd: 1, period: day }, { limitUsd: 9, period: total }] }
@@ -48,11 +49,11 @@ function body(model: string) {
   return { model, max_tokens: 100, messages: [{ role: 'user' as const, content: PROMPT }] };
 }
 
-async function ask(url: string, model: Scenario['model'], key: string): Promise<Reply> {
+async function ask(url: string, model: Scenario['model'], key: string | null): Promise<Reply> {
   try {
     const response = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      headers: { 'content-type': 'application/json', ...(key !== null && { 'idempotency-key': key }) },
       body: JSON.stringify({ ...body(model), stream: model === 'stream' }),
     });
     const text = await response.text();
@@ -126,6 +127,12 @@ async function disturb(node: FaultNode, meanwhile: Scenario['meanwhile']): Promi
     node.goOn();
     return () => stage.server.restart();
   }
+  if (meanwhile === 'call-cancelled') {
+    const { calls } = (await (await fetch(`${node.url}/api/v1/calls?limit=1`)).json()) as { calls: CallView[] };
+    await fetch(`${node.url}/api/v1/calls/${calls[0]?.id ?? ''}/cancel`, { method: 'POST' });
+    node.goOn();
+    return () => Promise.resolve();
+  }
   const other = new DatabaseSync(stage.ledger);
   other.exec('begin immediate');
   node.goOn();
@@ -172,6 +179,19 @@ it.each(scenarios)('$point ($action.do): $promise', async (scenario) => {
   });
   expect(call.attempts.map(({ state }) => state)).toEqual(scenario.attempts);
   expect(stage.simulator.count - before).toBe(scenario.hits);
+  expectExactMoney();
+});
+
+it('a call without a key that was accepted when its node was killed is ended, not started: no one could get its answer', async () => {
+  const node = await stage.node();
+  const before = stage.simulator.count;
+  await node.arm({ point: 'after-accept', action: { do: 'kill' } });
+  expect(await ask(node.url, 'plain', null)).toMatchObject({ status: 'lost' });
+  await node.exited;
+  const { url } = await stage.node();
+  const { calls } = (await (await fetch(`${url}/api/v1/calls?limit=1`)).json()) as { calls: CallView[] };
+  expect(calls[0]).toMatchObject({ state: 'ended', outcome: 'cancelled', costNanoUsd: '0', attempts: [] });
+  expect(stage.simulator.count).toBe(before);
   expectExactMoney();
 });
 

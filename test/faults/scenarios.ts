@@ -6,11 +6,11 @@ import type { Fault } from './fault-action.ts';
 export interface Scenario extends Fault {
   promise: string;
   /** `plain` answers in one piece, `stream` in events, `down` fails. */
-  model: 'plain' | 'stream' | 'down';
+  model: 'plain' | 'stream' | 'down' | 'careful';
   /** Started in Temporal, with the request inline; its caller comes to the door with the same key. */
   isInline?: boolean;
   /** What the world does while the node holds. */
-  meanwhile?: 'engine-killed' | 'ledger-locked';
+  meanwhile?: 'engine-killed' | 'ledger-locked' | 'call-cancelled';
   /** What the caller sees of its first request: a status, or a broken connection. */
   first: number | 'lost';
   /** What the caller gets who asks again with its key, of the call or of a new one. */
@@ -119,6 +119,17 @@ export const scenarios: readonly Scenario[] = [
     ...once,
   },
   {
+    promise:
+      'an attempt that must not be paid for twice ends its call as unknown when it was lost, and is not sent again',
+    point: 'answered',
+    ...kill,
+    model: 'careful',
+    again: 502,
+    outcome: 'failed',
+    attempts: ['unknown'],
+    hits: 1,
+  },
+  {
     promise: 'a failed call whose node was killed before its settlement is settled by the next',
     point: 'before-settle',
     ...kill,
@@ -222,6 +233,16 @@ export const scenarios: readonly Scenario[] = [
     promise: 'a bus that is away when the answer is recorded: its caller finds it in the ledger',
     point: 'after-record',
     action: away('bus-away'),
+    ...answered,
+    ...once,
+    first: 200,
+  },
+
+  {
+    promise: 'a cancel that comes when the answer is on its way to the ledger loses nothing that was paid for',
+    point: 'before-record',
+    action: { do: 'hold' },
+    meanwhile: 'call-cancelled',
     ...answered,
     ...once,
     first: 200,

@@ -1,7 +1,7 @@
 /** G4 for teams and users: nested budgets and limits, over the wires and past the doors. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTemporalClient } from '../../src/client/temporal-client.ts';
-import type { BudgetStatus } from '../../src/core/ports/ledger.ts';
+import type { BudgetStatus, CallView } from '../../src/core/ports/ledger.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
 
@@ -146,13 +146,22 @@ it('a key of the ledger carries its team past the doors too', async () => {
   await expect(call.result()).rejects.toMatchObject({ details: { scope: 'team:acme/broke' } });
 });
 
-it('a call started in Temporal with a user id that would be masked ends as invalid, and keeps nothing of the id', async () => {
-  const call = await createTemporalClient({ client: test.client, tenant: 'acme' }).start({
-    ...BODY,
-    user: 'ann@example.com',
-  });
-  await expect(call.result()).rejects.toMatchObject({ code: 'invalid_request' });
-});
+it.each([
+  ['in its request', { user: 'ann@example.com' }, {}],
+  ['in its tags', {}, { user: 'ann@example.com' }],
+])(
+  'a call started in Temporal with a user id %s that would be masked fails, and its row keeps nothing of it',
+  async (_where, extra, tags) => {
+    const call = await createTemporalClient({ client: test.client, tenant: 'acme' }).start(
+      { ...BODY, ...extra },
+      { tags },
+    );
+    await expect(call.result()).rejects.toMatchObject({ code: 'invalid_request' });
+    const row = await test.get<CallView>(`/api/v1/calls/${call.id}`, bearer(BOSS));
+    expect(row).toMatchObject({ outcome: 'failed', tags: {} });
+    expect(JSON.stringify(row)).not.toContain('ann@');
+  },
+);
 
 it('budgets are listed with the users that were seen, page by page; a caller sees its own team', async () => {
   const all = await budgets();
