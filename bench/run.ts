@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { request } from 'undici';
 import { defaultFlags } from '../src/temporal/server-flags.ts';
+import { measureCancel, startHangingProvider } from './measure-cancel.ts';
 import { startBenchSimulator, startStand, type Stand } from './stand.ts';
 import { median, percentile, throughput, timed } from './statistics.ts';
 
@@ -26,7 +27,8 @@ interface Row {
 
 const rows: Row[] = [];
 const simulator = await startBenchSimulator();
-const stand = await startStand(simulator.url);
+const hanging = await startHangingProvider();
+const stand = await startStand(simulator.url, { hangingUrl: hanging.url });
 try {
   for (let call = 0; call < WARM_UP; call++) {
     await stand.bare();
@@ -37,9 +39,14 @@ try {
   await measureDispatch(stand);
   await measureHistory(stand);
   await measureStream(stand);
+  for (const [way, times] of await measureCancel(stand, hanging)) {
+    const what = `cancel to provider socket closed, p50, when ${way}`;
+    rows.push({ what, result: `${show(times)} ms`, bar: '<= 1 s' });
+  }
   await measureDefaultFlags();
 } finally {
   await stand.stop();
+  hanging.stop();
   simulator.stop();
 }
 report();
@@ -177,7 +184,7 @@ async function measureStream({ url }: Stand): Promise<void> {
  * answer waits for one.
  */
 async function measureDefaultFlags(): Promise<void> {
-  const untuned = await startStand(simulator.url, defaultFlags);
+  const untuned = await startStand(simulator.url, { flags: defaultFlags });
   try {
     for (let call = 0; call < 5; call++) {
       await untuned.governed();

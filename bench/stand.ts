@@ -40,7 +40,14 @@ export async function startBenchSimulator(): Promise<{ url: string; stop(): void
   return { url, stop: () => child.kill() };
 }
 
-export async function startStand(simulatorUrl: string, flags?: readonly string[]): Promise<Stand> {
+export interface StandOptions {
+  /** Of the Temporal server; default the tuned ones. */
+  flags?: readonly string[];
+  /** Address of a provider that never ends an answer, as `hanging`. */
+  hangingUrl?: string;
+}
+
+export async function startStand(simulatorUrl: string, { flags, hangingUrl }: StandOptions = {}): Promise<Stand> {
   installRuntime(quiet);
   const home = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
   const server = await startTestServer(flags ? { flags } : {});
@@ -48,7 +55,9 @@ export async function startStand(simulatorUrl: string, flags?: readonly string[]
   const client = new Client({ connection });
   const config = `
 gateway: { port: 0 }
-providers: { sim: { kind: simulated, baseUrl: "${simulatorUrl}/v1", allowPrivateAddress: true } }
+providers:
+  sim: { kind: simulated, baseUrl: "${simulatorUrl}/v1", allowPrivateAddress: true }
+  hanging: { kind: simulated, baseUrl: "${hangingUrl ?? simulatorUrl}/v1", allowPrivateAddress: true }
 tenants: { default: { budgets: [{ limitUsd: 1000000, period: month, hard: true }] } }
 `;
   const settings = parseSettings(config, 'bench', { env: {}, adapters: providerAdapters });

@@ -2,10 +2,11 @@
 import type { AttemptRunner } from '../attempts/run-attempt.ts';
 import { credentialOf } from '../governance/admission.ts';
 import { callResult } from '../core/call/call-result.ts';
-import type { CallInput } from '../core/call/types.ts';
+import type { CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
@@ -24,9 +25,15 @@ export interface CallStepDeps {
   doorWire(request: CallRequest): DoorWire;
   /** What a door does to content before it is stored. @throws HoldfastError `content_blocked`. */
   prepare(request: CallRequest): CallRequest;
+  /** The same for tags, with the user that the request names. @throws HoldfastError `content_blocked`, `invalid_request`. */
+  prepareTags(tenant: string, tags: Record<string, string>, endUser: string | null): Record<string, string>;
+  /** The team that a key belongs to. */
+  teamOf(principal: Principal): Promise<string | undefined>;
   payloadTtlMs: number;
   /** Told of each call that ends here. */
   onCallEnd(call: CallView): void;
+  /** Tests only. */
+  faults?: FaultPoints | undefined;
   /** Told of unforeseen errors, whose text must not reach history. */
   onDefect(error: unknown): void;
 }
@@ -35,8 +42,17 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
   /** A call that a trusted caller started without a door has no row yet: its request stands inline. */
   async function withRow(input: CallInput): Promise<CallInput> {
     if (!input.inline) return input;
-    const request = deps.prepare(deps.doorWire(input.inline).parseRequest(input.inline.body));
-    return deps.ledger.ensureCall(input, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
+    const door = deps.doorWire(input.inline);
+    const parsed = door.parseRequest(input.inline.body);
+    const request = deps.prepare(parsed);
+    const tags = deps.prepareTags(input.principal.tenant, input.tags ?? {}, door.endUser(parsed));
+    return deps.ledger.ensureCall({ ...input, tags }, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
+  }
+
+  /** The ledger keeps the key of a call, not its team. */
+  async function withTeam(input: CallInput, named: string | undefined): Promise<CallInput> {
+    const team = named ?? (await deps.teamOf(input.principal));
+    return team === undefined ? input : { ...input, principal: { ...input.principal, team } };
   }
 
   return typedFailures<CallSteps>(
@@ -44,10 +60,13 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       async admit(started) {
         const stored = await deps.ledger.storedAdmission(started.callId);
         if (stored) return stored;
-        const input = await withRow(started);
+        const input = await withTeam(await withRow(started), started.principal.team);
         const request = await loadRequest(deps.payloads, input);
         const { request: canonical } = deps.doorWire(request).toCanonical(request);
-        return deps.ledger.admit({ callId: input.callId, ...withRef(await deps.decide(input, canonical), input) });
+        const decision = withRef(await deps.decide(input, canonical), input);
+        const admission = await deps.ledger.admit({ callId: input.callId, ...decision });
+        await deps.faults?.reach('after-hold', input.callId);
+        return admission;
       },
       selectCredential(_callId, candidate) {
         return Promise.resolve({ credential: credentialOf(deps.settings, candidate) });
@@ -59,9 +78,15 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       collectAnswer: (order) => deps.attempts.collect(order),
       withdrawAttempt: (order, reason) => deps.attempts.withdraw(order, reason),
       async settle(settlement, input) {
-        // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept.
-        if (input.inline) await deps.ledger.ensureCall(input, new Uint8Array(), deps.payloadTtlMs);
+        // A call without a door that was stopped before its admission has no row yet; nothing of its content is kept, and
+        // no tag: what was never masked, or was refused for it.
+        if (input.inline) {
+          const { tags: _tags, ...bare } = input;
+          await deps.ledger.ensureCall(bare, new Uint8Array(), deps.payloadTtlMs);
+        }
+        await deps.faults?.reach('before-settle', settlement.callId);
         const call = await deps.ledger.settle(settlement);
+        await deps.faults?.reach('after-settle', settlement.callId);
         deps.bus.publish(call.id, { type: 'call-end', call });
         deps.onCallEnd(call);
         return callResult(call);

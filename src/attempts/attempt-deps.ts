@@ -1,5 +1,7 @@
 /** What carrying out an attempt needs. */
+import type { AttemptOrder } from '../core/call/types.ts';
 import type { AttemptCharge, BudgetSpec, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
@@ -16,7 +18,7 @@ export interface AttemptDeps {
   providerNamed(name: string): ProviderSettings;
   /** The secret's version as of now. @throws HoldfastError `provider_auth` when there is none. */
   resolveCredential(reference: string): Promise<{ name: string; version: number; reveal(): string }>;
-  budgetsOf(tenant: string, key: string | null): readonly BudgetSpec[];
+  budgetsOf(order: Pick<AttemptOrder, 'tenant' | 'key' | 'team' | 'user'>): readonly BudgetSpec[];
   /** The price of what an answer counted, or of an estimate when it did not count. */
   charge(provider: ProviderSettings, model: string, request: CallRequest, answer: ProviderAnswer): AttemptCharge;
   /** Names this process life in attempt rows. */
@@ -26,6 +28,8 @@ export interface AttemptDeps {
   now(): number;
   /** Told of each call that ends with an answer here. */
   onCallEnd(call: CallView): void;
+  /** Tests only. */
+  faults?: FaultPoints | undefined;
   /** Told of what should not happen; the attempt itself ends with a recorded outcome. */
   onDefect(error: unknown): void;
 }

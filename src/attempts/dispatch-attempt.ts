@@ -58,7 +58,10 @@ async function exchange(
     deps.bus,
     callId,
     lease.attempt,
-    (responseId) => deps.ledger.markStreaming(lease, responseId),
+    async (responseId) => {
+      await deps.ledger.markStreaming(lease, responseId);
+      await deps.faults?.reach('mid-stream', callId);
+    },
     deps.onDefect,
   );
   const remaining = { ...order.timeouts, totalMs: order.deadlineAt - deps.now() };
@@ -76,6 +79,7 @@ async function exchange(
     const broken: DispatchResult = { ...result, failure };
     return recordBrokenExchange(deps, order, provider, request, lease, broken, frames.wasDelivered, signal.aborted);
   }
+  await deps.faults?.reach('answered', callId);
   const stored: StoredAnswer = { answer: result.answer, frames: frames.log, warnings: encoded.warnings };
   return recordAnswered(deps, { order, provider, request, lease }, stored, result.firstTokenAt);
 }

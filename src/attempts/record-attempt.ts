@@ -37,8 +37,12 @@ export async function recordAnswered(
     firstTokenAt,
   };
   // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
-  const written = await untilRecorded(() => deps.ledger.recordAnswer(record));
+  const written = await untilRecorded(async () => {
+    await deps.faults?.reach('before-record', order.callId);
+    return deps.ledger.recordAnswer(record);
+  });
   if (!written.written) return outcomeUnknown(lease.attempt);
+  await deps.faults?.reach('after-record', order.callId);
   const { call } = written;
   deps.bus.publish(order.callId, { type: 'answer', attempt: lease.attempt, stored });
   deps.bus.publish(order.callId, { type: 'call-end', call });

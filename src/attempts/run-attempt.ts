@@ -67,18 +67,19 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   // The same sender in every repeat: a commit whose answer was lost must not pass for another's attempt.
   const owner = `${deps.owner}/${randomUUID()}`;
   const open = () =>
-    untilRecorded(() =>
-      deps.ledger.openAttempt({
+    untilRecorded(async () => {
+      await deps.faults?.reach('before-dispatch', order.callId);
+      return deps.ledger.openAttempt({
         callId: order.callId,
         order: order.order,
         candidate: order.candidate,
         credential: credential.label,
         worstCaseNanoUsd:
           order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
-        budgets: deps.budgetsOf(order.tenant, order.key),
+        budgets: deps.budgetsOf(order),
         owner,
-      }),
-    );
+      });
+    });
 
   let opened = await open();
   if (opened.status === 'interrupted') {
@@ -100,6 +101,7 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   }
   if (opened.status !== 'dispatched') return withoutDispatch(deps, opened, order);
   const { lease } = opened;
+  await deps.faults?.reach('after-dispatch', order.callId);
   if (isLate(deps, order)) {
     const { attempt: _attempt, status: _status, ...failure } = deadlinePassed(lease.attempt);
     return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });

@@ -15,6 +15,9 @@ export interface TemporalClientOptions {
   client: Client;
   /** Who pays. Default `default`. */
   tenant?: string;
+  /** The virtual key and the team that pay too. Default: no key, and the team of the key. */
+  key?: string;
+  team?: string;
 }
 
 export interface TemporalCallOptions {
@@ -55,7 +58,8 @@ const FIRST_GENERATION = 1;
  * const call = await holdfast.start({ model: 'smart', messages: [{ role: 'user', content: 'Hi' }] });
  * const { outcome, costNanoUsd } = await call.result();
  */
-export function createTemporalClient({ client, tenant = 'default' }: TemporalClientOptions): HoldfastTemporalClient {
+export function createTemporalClient(options: TemporalClientOptions): HoldfastTemporalClient {
+  const { client, tenant = 'default', key = null, team } = options;
   const getCall = (id: string): TemporalCall =>
     callOf(client.workflow.getHandle<(input: CallInput) => Promise<CallResult>>(id));
   return {
@@ -70,7 +74,7 @@ export function createTemporalClient({ client, tenant = 'default' }: TemporalCli
         callId,
         kind,
         model,
-        principal: { tenant, key: null, models: null },
+        principal: { tenant, key, models: null, ...(team !== undefined && { team }) },
         requestRef: null,
         inline: { wire, body: request, stream: false },
         ...(tags && { tags }),

@@ -126,6 +126,25 @@ keys:
       'models.m.timeouts.totalMs',
       /./,
     ],
+    [
+      'a time zone that is none',
+      `${PROVIDERS}\ntenants: { a: { budgets: [{ limitUsd: 5, period: day, timeZone: Europe/Atlantis }] } }`,
+      'tenants.a.budgets[0].timeZone',
+      /IANA name such as Europe\/Berlin/,
+    ],
+    ['an offset as a time zone', `${PROVIDERS}\ntenants: { a: { timeZone: "+02:00" } }`, 'tenants.a.timeZone', /IANA/],
+    [
+      'a team that the tenant has not',
+      `${PROVIDERS}\ntenants: { a: {} }\nkeys: [{ name: k, tenant: a, team: blue, hash: "${HASH}" }]`,
+      'keys[0].team',
+      /no team "blue".*tenants\.a\.teams/,
+    ],
+    [
+      'a user that no call could name',
+      `${PROVIDERS}\ntenants: { a: { users: { "Ann Lee": {} } } }`,
+      'tenants.a.users.Ann Lee',
+      /./,
+    ],
     ['an unreadable hash', `${PROVIDERS}\nkeys: [{ name: a, hash: "abc" }]`, 'keys[0].hash', /holdfast keys create/],
     [
       'two keys of a name',
@@ -221,6 +240,7 @@ keys:
       {
         scope: 'tenant:acme',
         period: 'month',
+        timeZone: 'UTC',
         limitNanoUsd: 123_456_789n,
         hard: true,
         alertAt: [0.8],

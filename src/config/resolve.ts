@@ -5,7 +5,9 @@ import type {
   LimitSettings,
   ProviderSettings,
   RouteSettings,
+  ScopeSettings,
   Settings,
+  TenantSettings,
 } from '../core/settings.ts';
 import { DEFAULT_TENANT } from '../core/settings.ts';
 import { nanoUsdFromUsd } from '../core/money.ts';
@@ -13,7 +15,7 @@ import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { isPrivateHost } from './private-host.ts';
 import { ledgerStoreProblems, resolveLedgerStore } from './resolve-stores.ts';
-import type { BudgetFile, ConfigFile, LimitsFile, RouteFile } from './schema.ts';
+import type { BudgetFile, ConfigFile, LimitsFile, RouteFile, ScopeFile, TenantFile } from './schema.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,6 +24,7 @@ export const DEFAULT_ROUTE: Omit<RouteSettings, 'targets'> = {
   timeouts: { connectMs: 10_000, firstTokenMs: 60_000, idleMs: 60_000, totalMs: 600_000 },
   onUnknown: 'recover',
   background: { fromOutputTokens: null, totalMs: HOUR_MS },
+  onDisconnect: 'auto',
   maxOutputTokens: null,
 };
 
@@ -120,11 +123,19 @@ export function resolveConfig(
         fix: 'Give each key a name of its own.',
       });
     }
+    if (entry.team !== undefined && !Object.hasOwn(file.tenants[entry.tenant]?.teams ?? {}, entry.team)) {
+      problems.push({
+        path: `${path}.team`,
+        problem: `the tenant "${entry.tenant}" has no team "${entry.team}"`,
+        fix: `Add it under tenants.${entry.tenant}.teams.`,
+      });
+    }
     keys.push({
       ...entry,
+      team: entry.team ?? null,
       models: entry.models ?? null,
       expiresAt: entry.expiresAt ?? null,
-      budgets: resolveBudgets(`key:${entry.name}`, entry.budgets),
+      budgets: resolveBudgets(`key:${entry.name}`, entry.budgets, file.tenants[entry.tenant]?.timeZone),
       limits: resolveLimits(entry.limits),
     });
   });
@@ -150,12 +161,7 @@ export function resolveConfig(
     providers,
     models,
     defaultRoute: DEFAULT_ROUTE,
-    tenants: new Map(
-      Object.entries(file.tenants).map(([name, tenant]) => [
-        name,
-        { budgets: resolveBudgets(`tenant:${name}`, tenant.budgets), limits: resolveLimits(tenant.limits) },
-      ]),
-    ),
+    tenants: new Map(Object.entries(file.tenants).map(([name, tenant]) => [name, resolveTenant(name, tenant)])),
     keys,
     security: file.security,
     retention: {
@@ -187,6 +193,7 @@ function resolveRoute(entry: RouteFile): RouteSettings {
     timeouts: { ...DEFAULT_ROUTE.timeouts, ...definedOnly(entry.timeouts) },
     onUnknown: entry.onUnknown,
     background: { ...DEFAULT_ROUTE.background, ...definedOnly(entry.background) },
+    onDisconnect: entry.onDisconnect,
     maxOutputTokens: entry.maxOutputTokens ?? null,
   };
 }
@@ -195,8 +202,35 @@ function definedOnly<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
 }
 
-function resolveBudgets(scope: string, budgets: readonly BudgetFile[]): BudgetSettings[] {
-  return budgets.map(({ limitUsd, ...budget }) => ({ scope, limitNanoUsd: nanoUsdFromUsd(limitUsd), ...budget }));
+function resolveTenant(name: string, tenant: TenantFile): TenantSettings {
+  const { timeZone, users } = tenant;
+  const named = (kind: string, scopes: Readonly<Record<string, ScopeFile>>) =>
+    new Map(
+      Object.entries(scopes).map(
+        ([id, scope]) => [id, resolveScope(`${kind}:${name}/${id}`, scope, timeZone)] as const,
+      ),
+    );
+  const { default: everyUser, ...namedUsers } = users ?? {};
+  return {
+    ...resolveScope(`tenant:${name}`, tenant, timeZone),
+    teams: named('team', tenant.teams),
+    users: users
+      ? { default: everyUser ? resolveScope('', everyUser, timeZone) : null, named: named('user', namedUsers) }
+      : null,
+  };
+}
+
+function resolveScope(scope: string, { budgets, limits }: ScopeFile, timeZone: string): ScopeSettings {
+  return { budgets: resolveBudgets(scope, budgets, timeZone), limits: resolveLimits(limits) };
+}
+
+function resolveBudgets(scope: string, budgets: readonly BudgetFile[], zone = 'UTC'): BudgetSettings[] {
+  return budgets.map(({ limitUsd, timeZone, ...budget }) => ({
+    scope,
+    limitNanoUsd: nanoUsdFromUsd(limitUsd),
+    timeZone: timeZone ?? zone,
+    ...budget,
+  }));
 }
 
 function resolveLimits(limits: LimitsFile): LimitSettings {

@@ -1,5 +1,8 @@
 /** The shape of `holdfast.yaml`. Strict: an unknown key is an error, so that a typing mistake never goes unnoticed. */
 import { z } from 'zod';
+import { ON_DISCONNECT } from '../core/settings.ts';
+import { isTimeZone } from '../core/time-zone.ts';
+import { USER_ID } from '../core/user-id.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'use letters, digits, dot, dash, underscore; at most 64');
 const positive = z.int().positive();
@@ -7,9 +10,15 @@ const durationMs = z.int().positive().max(86_400_000);
 /** An amount of USD as a decimal; read through its text, so that no float arithmetic touches it. */
 const usd = z.union([z.number().nonnegative(), z.string().regex(/^\d{1,12}(\.\d{1,9})?$/, 'write a decimal amount')]);
 
+const timeZone = z
+  .string()
+  .refine(isTimeZone, { error: 'it is no time zone; write an IANA name such as Europe/Berlin' })
+  .describe('IANA name; windows begin by its clock');
+
 const budget = z.strictObject({
   limitUsd: usd,
   period: z.enum(['hour', 'day', 'week', 'month', 'total']),
+  timeZone: timeZone.optional(),
   hard: z.boolean().default(true),
   alertAt: z.array(z.number().positive().max(1)).max(10).default([]),
   allowUnbounded: z
@@ -85,12 +94,26 @@ const route = z.strictObject({
       totalMs: durationMs.optional().describe('the total time of a call in the background'),
     })
     .default({}),
+  onDisconnect: z.enum(ON_DISCONNECT).default('auto').describe('what becomes of a call whose client leaves'),
   maxOutputTokens: positive.optional(),
+});
+
+const scope = z.strictObject({ budgets: z.array(budget).max(16).default([]), limits: limits.default({}) });
+
+const tenant = z.strictObject({
+  ...scope.shape,
+  timeZone: timeZone.default('UTC'),
+  teams: z.record(name, scope).default({}),
+  users: z
+    .record(z.string().regex(USER_ID, 'write the id as calls send it'), scope)
+    .optional()
+    .describe('by user id; default is for each user that is not named'),
 });
 
 const key = z.strictObject({
   name,
   tenant: z.string().default('default'),
+  team: z.string().optional().describe("one of the tenant's teams"),
   hash: z.string().regex(/^hk1:[0-9a-f]{64}$/, 'use the hash that `holdfast keys create` prints'),
   models: z.array(z.string()).optional(),
   roles: z.array(z.enum(['caller', 'admin'])).default(['caller']),
@@ -125,9 +148,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   providers: z.record(name, provider),
   models: z.record(name, route).default({}),
-  tenants: z
-    .record(name, z.strictObject({ budgets: z.array(budget).max(16).default([]), limits: limits.default({}) }))
-    .default({}),
+  tenants: z.record(name, tenant).default({}),
   keys: z.array(key).max(10_000).default([]),
   stores: storesSchema.prefault({}),
   prices: z.strictObject({ overrides: z.string().optional() }).default({}),
@@ -145,6 +166,8 @@ export const configSchema = z.strictObject({
 
 export type ConfigFile = z.output<typeof configSchema>;
 export type StoresFile = z.output<typeof storesSchema>;
+export type TenantFile = z.output<typeof tenant>;
+export type ScopeFile = z.output<typeof scope>;
 export type BudgetFile = z.output<typeof budget>;
 export type LimitsFile = z.output<typeof limits>;
 export type RouteFile = z.output<typeof route>;

@@ -20,6 +20,9 @@ export interface BackgroundSettings {
   /** Takes the place of `timeouts.totalMs`. */
   totalMs: number;
 }
+/** What becomes of a call whose clients have all left. `auto`: cancelled without an idempotency key, continued with one. */
+export const ON_DISCONNECT = ['auto', 'cancel', 'continue'] as const;
+export type OnDisconnect = (typeof ON_DISCONNECT)[number];
 
 export interface RouteSettings {
   targets: { provider: string; model: string }[];
@@ -27,6 +30,7 @@ export interface RouteSettings {
   timeouts: CallTimeouts;
   onUnknown: OnUnknown;
   background: BackgroundSettings;
+  onDisconnect: OnDisconnect;
   /** Bounds the output of requests that do not bound it themselves, for budgets. Null: the model's own maximum. */
   maxOutputTokens: number | null;
 }
@@ -39,18 +43,33 @@ export interface LimitSettings {
 }
 
 export interface BudgetSettings extends BudgetSpec {
+  timeZone: string;
   /** Lets calls through a hard budget that have no price or no output bound. */
   allowUnbounded: boolean;
 }
 
-export interface TenantSettings {
+/** Budgets and limits of one scope. The budgets of a default stand for many scopes, and name none. */
+export interface ScopeSettings {
   budgets: BudgetSettings[];
   limits: LimitSettings;
+}
+
+export interface TenantSettings extends ScopeSettings {
+  teams: ReadonlyMap<string, ScopeSettings>;
+  /** Null: users are not told apart. */
+  users: UserSettings | null;
+}
+
+export interface UserSettings {
+  /** What each user has that is not named, apart from every other; null for nothing. */
+  default: ScopeSettings | null;
+  named: ReadonlyMap<string, ScopeSettings>;
 }
 
 export interface KeySettings {
   name: string;
   tenant: string;
+  team: string | null;
   /** `hk1:` and the hex SHA-256 of the key. */
   hash: string;
   models: string[] | null;

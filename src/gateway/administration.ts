@@ -4,6 +4,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type { AuditEntry, BudgetStatus, Ledger, VirtualKey } from '../core/ports/ledger.ts';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { Settings } from '../core/settings.ts';
+import { listBudgets, type BudgetPage, type BudgetViewer } from './list-budgets.ts';
 import { generateVirtualKey, hashVirtualKey } from '../ledger/virtual-key.ts';
 
 /** A key as lists show it. Keys of the configuration file are read-only. */
@@ -12,6 +13,7 @@ export type ListedKey = VirtualKey & { source: 'configuration' | 'ledger' };
 export const newKeySchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'use letters, digits, dot, dash, underscore; at most 64'),
   tenant: z.string().max(64).default('default'),
+  team: z.string().max(64).nullable().default(null),
   models: z.array(z.string().max(256)).max(1000).nullable().default(null),
   roles: z
     .array(z.enum(['caller', 'admin']))
@@ -29,7 +31,8 @@ export interface ConfiguredProvider {
 }
 
 export interface Administration {
-  budgets(of: { tenant: string; key: string | null } | null): Promise<{ budgets: BudgetStatus[] }>;
+  /** What a viewer may see, all for null; users that the configuration does not name come page by page. */
+  budgets(viewer: BudgetViewer, page?: BudgetPage): Promise<{ budgets: BudgetStatus[]; next: string | null }>;
   providers(): { configured: ConfiguredProvider[]; kinds: { kind: string; capabilities: string[] }[] };
   models(): { models: { name: string; targets: string[] }[] };
   keys(): Promise<{ keys: ListedKey[] }>;
@@ -45,7 +48,7 @@ export interface Administration {
 /** The part of the ledger that administration touches. */
 export type AdministrationLedger = Pick<
   Ledger,
-  'budgetStatus' | 'createKey' | 'listKeys' | 'revokeKey' | 'appendAudit' | 'listAudit' | 'verifyAudit'
+  'budgetStatus' | 'budgetScopes' | 'createKey' | 'listKeys' | 'revokeKey' | 'appendAudit' | 'listAudit' | 'verifyAudit'
 >;
 
 export interface AdministrationDeps {
@@ -56,14 +59,7 @@ export interface AdministrationDeps {
 
 export function createAdministration({ settings, ledger, adapters }: AdministrationDeps): Administration {
   return {
-    async budgets(of) {
-      const scopes = of && new Set([`tenant:${of.tenant}`, `key:${of.key ?? ''}`]);
-      const all = [
-        ...[...settings.tenants.values()].flatMap(({ budgets }) => budgets),
-        ...settings.keys.flatMap(({ budgets }) => budgets),
-      ];
-      return { budgets: await ledger.budgetStatus(scopes ? all.filter(({ scope }) => scopes.has(scope)) : all) };
-    },
+    budgets: (viewer, page) => listBudgets({ settings, ledger }, viewer, page),
     providers() {
       return {
         configured: [...settings.providers.values()].map(({ name, kind, baseUrl, apiKey }) => ({
@@ -87,9 +83,10 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
       };
     },
     async keys() {
-      const configured = settings.keys.map(({ name, tenant, hash, models, roles, expiresAt }): ListedKey => ({
+      const configured = settings.keys.map(({ name, tenant, team, hash, models, roles, expiresAt }): ListedKey => ({
         name,
         tenant,
+        team,
         hash,
         models,
         roles,
@@ -107,6 +104,13 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
           param: 'tenant',
         });
       }
+      if (key.team !== null && !settings.tenants.get(key.tenant)?.teams.has(key.team)) {
+        throw new HoldfastError(
+          'invalid_request',
+          `The tenant "${key.tenant}" has no team "${key.team}". Add it to the configuration.`,
+          { param: 'team' },
+        );
+      }
       if (settings.keys.some(({ name }) => name === key.name)) {
         throw new HoldfastError('invalid_request', `The configuration has a key named "${key.name}".`, {
           param: 'name',
@@ -114,7 +118,8 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
       }
       const secret = generateVirtualKey();
       const entry = await ledger.createKey({ ...key, hash: hashVirtualKey(secret) });
-      await ledger.appendAudit({ actor, action: 'key.create', subject: key.name, details: { tenant: key.tenant } });
+      const details = { tenant: key.tenant, ...(key.team !== null && { team: key.team }) };
+      await ledger.appendAudit({ actor, action: 'key.create', subject: key.name, details });
       return { key: secret, entry };
     },
     async revokeKey(name, actor) {

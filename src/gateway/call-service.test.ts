@@ -31,7 +31,7 @@ async function stage(start: (input: CallInput) => Promise<void>) {
       { scope: 'tenant:acme', limits: { requestsPerMinute: null, tokensPerMinute: null, concurrency: 1 } },
     ],
     prepare: (request) => request,
-    prepareTags: (tags) => tags,
+    prepareTags: (_tenant, tags) => tags,
     decide: () => Promise.resolve({ admission: allowed, worstCaseNanoUsd: 1_000n, budgets: [] }),
     estimateTokens: () => 1,
     hashBody: (_tenant, body) => JSON.stringify(body),

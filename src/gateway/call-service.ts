@@ -3,11 +3,12 @@
  * `start` returned a call id the call is answered whatever happens to this process.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Admission, CallInput, CallKind, CallMode } from '../core/call/types.ts';
+import type { Admission, CallInput, CallKind, CallMode, Principal } from '../core/call/types.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
@@ -26,17 +27,23 @@ export interface CallServiceDeps {
   endWatch: EndWatch;
   orphans: Orphans;
   limiter: RateLimiter;
-  scopesOf(caller: Caller): readonly LimitedScope[];
+  /** The scopes whose limits a call meets. */
+  scopesOf(call: { principal: Principal; tags: Record<string, string> }): readonly LimitedScope[];
   /** Blocks, redacts, bounds the output. @throws HoldfastError `content_blocked`. */
   prepare(request: CallRequest): CallRequest;
-  /** Blocks or redacts what stands in tags. @throws HoldfastError `content_blocked`. */
-  prepareTags(tags: Record<string, string>): Record<string, string>;
+  /**
+   * Blocks or redacts what stands in tags, and adds the user that the request names.
+   * @throws HoldfastError `content_blocked`, `invalid_request` for a user id that cannot be kept.
+   */
+  prepareTags(tenant: string, tags: Record<string, string>, endUser: string | null): Record<string, string>;
   /** Governance: whether the call may go ahead and along which route, with what it may cost at first. */
   decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
   estimateTokens(canonical: JsonObject): number;
   hashBody(tenant: string, body: JsonObject): string;
   newCallId(): string;
   deriveCallId(tenant: string, key: string, generation: number): string;
+  /** Tests only. */
+  faults?: FaultPoints | undefined;
   idempotencyTtlMs: number;
   payloadTtlMs: number;
 }
@@ -117,8 +124,9 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const mayTakeOver = idempotencyKey === null && given.isSdkRetry === true;
     const parsed = door.parseRequest(body, headers);
     const request = deps.prepare(parsed);
-    const preparedTags = deps.prepareTags(tags);
-    const { tenant, key, models } = caller;
+    const { roles: _roles, ...principal } = caller;
+    const { tenant } = principal;
+    const preparedTags = deps.prepareTags(tenant, tags, door.endUser(parsed));
     const claim = idempotencyKey === null ? null : claimOf(deps, tenant, idempotencyKey, parsed);
     // A key that stands for a call takes no place of a new one: no limit, no decision.
     const known = claim && (await deps.ledger.lookUpKey(tenant, claim));
@@ -127,20 +135,21 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const orphan = mayTakeOver ? await takeOrphan(caller, request) : null;
     if (orphan !== null) return join({ status: 'attached', callId: orphan }, request);
     const { request: canonical } = door.toCanonical(request);
-    const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
+    const release = deps.limiter.take(deps.scopesOf({ principal, tags: preparedTags }), deps.estimateTokens(canonical));
     let started: StartedCall | null = null;
     try {
       const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
       const call = {
         kind,
         model,
-        principal: { tenant, key, models },
+        principal,
         tags: preparedTags,
         ...(takesRollbacks && { takesRollbacks }),
         ...(mode && { mode }),
       };
       const decision = await deps.decide(call, canonical);
       refuseUnservable(decision.admission);
+      await deps.faults?.reach('before-accept', null);
       const accepted = await deps.ledger.accept({
         callIdFor: (generation) =>
           idempotencyKey === null ? deps.newCallId() : deps.deriveCallId(tenant, idempotencyKey, generation),
@@ -153,6 +162,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       if (accepted.status !== 'accepted') return join(accepted, request);
       // Known before the start: a call may have ended before its start returns.
       releases.set(accepted.input.callId, release);
+      await deps.faults?.reach('after-accept', accepted.input.callId);
       started = await launch(accepted.input, request);
       return started;
     } finally {
@@ -186,7 +196,9 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const controller = new AbortController();
     const messages = deps.bus.subscribe(callId, controller.signal);
     try {
+      await deps.faults?.reach('before-start', callId);
       await deps.engine.start(input);
+      await deps.faults?.reach('after-start', callId);
     } catch (error) {
       const unavailable = HoldfastError.is(error)
         ? error

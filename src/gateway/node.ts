@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { isLoopbackHost } from '../config/private-host.ts';
 import { HoldfastError } from '../core/errors.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { CallView } from '../core/ports/ledger.ts';
 import { MAINTENANCE_TASK_QUEUE, RECONCILE_WORKFLOW_ID } from '../core/names.ts';
 import type { Settings } from '../core/settings.ts';
@@ -18,7 +19,7 @@ import { noOrphans } from './orphans.ts';
 import { createGateway } from './server.ts';
 import { takeOver } from './take-over.ts';
 import { createAuthenticator } from '../governance/authenticate.ts';
-import { createRateLimiter, type LimitedScope } from '../governance/rate-limiter.ts';
+import { createRateLimiter } from '../governance/rate-limiter.ts';
 import { estimateRequestTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
@@ -41,6 +42,8 @@ export interface NodeOptions {
   logger: Logger;
   /** Time between maintenance sweeps. Default 30 s. */
   sweepEveryMs?: number;
+  /** Tests only: what happens at the boundaries of calls. Nothing in a configuration or on a command line leads here. */
+  faults?: FaultPoints;
   /** No other node works on this engine: whatever it takes for running elsewhere is lost. Default false. */
   isAlone?: boolean;
 }
@@ -83,6 +86,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     env,
     hashKey: deriveKey(masterKey, 'fingerprint'),
     onCallEnd,
+    faults: options.faults,
     onDefect: onError,
   });
   const client = new Client({ connection, namespace });
@@ -117,7 +121,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     endWatch,
     orphans,
     limiter: createRateLimiter(),
-    scopesOf: ({ tenant, key }) => limitedScopes(settings, tenant, key),
+    scopesOf: (call) => domain.scopesOf(domain.payerOf(call)),
     prepare: domain.prepare,
     prepareTags: domain.prepareTags,
     decide: domain.decide,
@@ -125,6 +129,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     hashBody: domain.hashBody,
     newCallId,
     deriveCallId: (tenant, key, generation) => deriveCallId(domain.tenantHandle(tenant), key, generation),
+    faults: options.faults,
     idempotencyTtlMs: settings.retention.idempotencyMs,
     payloadTtlMs: settings.retention.payloadMs,
   });
@@ -151,6 +156,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     calls,
     ledger,
     authenticator: createAuthenticator(settings, ledger, authRequired),
+    onDisconnectOf: (model) => (settings.models.get(model) ?? settings.defaultRoute).onDisconnect,
     administration: createAdministration({ settings, ledger, adapters: providerAdapters }),
     metrics,
     logger,
@@ -266,15 +272,6 @@ async function checkReadiness(
   await check('ledger', () => ledger.listKeys());
   if (draining) checks['drain'] = 'the node is shutting down';
   return { ready: Object.values(checks).every((state) => state === 'ok'), checks };
-}
-
-function limitedScopes(settings: Settings, tenant: string, key: string | null): LimitedScope[] {
-  const tenantLimits = settings.tenants.get(tenant)?.limits;
-  const keyLimits = settings.keys.find(({ name }) => name === key)?.limits;
-  return [
-    ...(tenantLimits ? [{ scope: `tenant:${tenant}`, limits: tenantLimits }] : []),
-    ...(keyLimits ? [{ scope: `key:${String(key)}`, limits: keyLimits }] : []),
-  ];
 }
 
 /** Name, code and stack; a cause or a body attached to an error may hold content. */

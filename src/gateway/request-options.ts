@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { CallMode } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
+import { ON_DISCONNECT, type OnDisconnect } from '../core/settings.ts';
 import { parseStreamPosition, type StreamPosition } from './stream-position.ts';
 
 export interface RequestOptions {
@@ -20,6 +21,8 @@ export interface RequestOptions {
   isSdkRetry: boolean;
   /** `x-holdfast-stream: rollback`: the client understands `attempt-rollback` events. */
   takesRollbacks: boolean;
+  /** `x-holdfast-on-disconnect`; null leaves it to the model. */
+  onDisconnect: OnDisconnect | null;
   /** `Last-Event-ID`: where the client stands in the stream that it takes up again. */
   resumeFrom: StreamPosition | null;
 }
@@ -45,8 +48,18 @@ export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions
     tags: readTags(single(headers, 'x-holdfast-tags')),
     mode: readMode(single(headers, 'x-holdfast-mode')),
     isSdkRetry: /^[1-9]\d{0,3}$/.test(single(headers, 'x-stainless-retry-count') ?? ''),
+    onDisconnect: readOnDisconnect(headers),
     ...readStreamOptions(headers),
   };
+}
+
+function readOnDisconnect(headers: IncomingHttpHeaders): OnDisconnect | null {
+  const asked = single(headers, 'x-holdfast-on-disconnect');
+  const policy = ON_DISCONNECT.find((each) => each === asked);
+  if (asked !== null && policy === undefined) {
+    throw invalid('x-holdfast-on-disconnect', `x-holdfast-on-disconnect must be one of ${ON_DISCONNECT.join(', ')}.`);
+  }
+  return policy ?? null;
 }
 
 export function readStreamOptions(headers: IncomingHttpHeaders): Pick<RequestOptions, 'takesRollbacks' | 'resumeFrom'> {

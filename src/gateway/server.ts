@@ -25,6 +25,7 @@ import { adminRoutes, type AdminRouteDeps } from './routes/admin.ts';
 import { callsRoutes, type CallsRouteDeps } from './routes/calls.ts';
 import { healthRoutes, type HealthRouteDeps } from './routes/health.ts';
 import { modelsRoutes } from './routes/models.ts';
+import { createWaitingClients } from './waiting-clients.ts';
 import { doorWires } from '../providers/registry.ts';
 
 export interface GatewayDeps extends LlmRouteDeps, AdminRouteDeps, Omit<CallsRouteDeps, 'doorWires'>, HealthRouteDeps {
@@ -99,21 +100,22 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     llm.addHook('onRequest', (request, _reply, next) => {
       next(request.method === 'POST' ? contentTypeError(request.headers['content-type']) : undefined);
     });
+    const clients = createWaitingClients();
     const openApi = { schema: { summary: "OpenAI's wire" } };
     llm.post(
       '/v1/chat/completions',
       openApi,
-      createLlmHandler(deps, { door: doorWires['openai-chat'], kind: 'chat', shape: 'openai' }),
+      createLlmHandler(deps, clients, { door: doorWires['openai-chat'], kind: 'chat', shape: 'openai' }),
     );
     llm.post(
       '/v1/embeddings',
       openApi,
-      createLlmHandler(deps, { door: doorWires['openai-embeddings'], kind: 'embedding', shape: 'openai' }),
+      createLlmHandler(deps, clients, { door: doorWires['openai-embeddings'], kind: 'embedding', shape: 'openai' }),
     );
     llm.post(
       '/v1/messages',
       { schema: { summary: "Anthropic's wire" } },
-      createLlmHandler(deps, { door: doorWires['anthropic-messages'], kind: 'chat', shape: 'anthropic' }),
+      createLlmHandler(deps, clients, { door: doorWires['anthropic-messages'], kind: 'chat', shape: 'anthropic' }),
     );
     done();
   });

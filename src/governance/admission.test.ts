@@ -46,6 +46,7 @@ const chat = (extra: JsonObject = {}): JsonObject => ({ messages: [{ role: 'user
 const budget = (extra: Partial<BudgetSettings> = {}): BudgetSettings => ({
   scope: 'tenant:acme',
   period: 'day',
+  timeZone: 'UTC',
   limitNanoUsd: 1n,
   hard: true,
   alertAt: [],

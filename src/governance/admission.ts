@@ -6,6 +6,7 @@ import type { NanoUsd } from '../core/money.ts';
 import type { Capability, ProviderAdapter } from '../core/ports/provider.ts';
 import type { BudgetSettings, ProviderSettings, RouteSettings, Settings } from '../core/settings.ts';
 import { routeOf } from '../routing/route.ts';
+import type { Payer } from './paid-scopes.ts';
 import type { PolicyEngine } from './policy.ts';
 import { inputTokenBound, maxOutputTokens } from './request-bounds.ts';
 
@@ -22,6 +23,8 @@ export interface AdmissionDeps {
 export interface AdmissionRequest {
   input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags' | 'takesRollbacks' | 'mode'>;
   canonical: JsonObject;
+  /** Who pays beside tenant and key. */
+  payer?: Pick<Payer, 'team' | 'user'>;
   budgets: readonly BudgetSettings[];
 }
 
@@ -49,7 +52,7 @@ export async function decideAdmission(deps: AdmissionDeps, request: AdmissionReq
 
 function planRoute(
   deps: AdmissionDeps,
-  { input, canonical, budgets }: AdmissionRequest,
+  { input, canonical, payer = {}, budgets }: AdmissionRequest,
   decisionId: string,
 ): Omit<RoutePlan, 'requestRef'> {
   const route = routeOf(deps.settings, input.model);
@@ -89,6 +92,8 @@ function planRoute(
       : route.timeouts,
     onUnknown: route.onUnknown,
     ...(input.takesRollbacks && { restartsStreams: true }),
+    ...(payer.team !== undefined && { team: payer.team }),
+    ...(payer.user !== undefined && { user: payer.user }),
   };
 }
 

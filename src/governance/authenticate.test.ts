@@ -12,7 +12,15 @@ const LIMITS = { requestsPerMinute: null, tokensPerMinute: null, concurrency: nu
 
 function inConfig(letter: string, extra: Partial<KeySettings> = {}): KeySettings {
   const hash = hashVirtualKey(keyOf(letter));
-  const base = { tenant: 'acme', models: null, roles: ['caller'], expiresAt: null, budgets: [], limits: LIMITS };
+  const base = {
+    tenant: 'acme',
+    team: null,
+    models: null,
+    roles: ['caller'],
+    expiresAt: null,
+    budgets: [],
+    limits: LIMITS,
+  };
   return { name: `config-${letter}`, hash, ...base, ...extra };
 }
 
@@ -22,6 +30,7 @@ function inLedger(letter: string, extra: Partial<VirtualKey> = {}): VirtualKey {
   return {
     name: `ledger-${letter}`,
     tenant: 'umbrella',
+    team: null,
     hash,
     models: ['small'],
     roles: ['caller'],

@@ -49,7 +49,8 @@ export function createAuthenticator(
       if (entry.expiresAt !== null && Date.parse(entry.expiresAt) <= now()) {
         throw new HoldfastError('unauthenticated', 'The key has expired.');
       }
-      return { tenant: entry.tenant, key: entry.name, models: entry.models, roles: entry.roles };
+      const { tenant, name: key, models, roles, team } = entry;
+      return { tenant, key, models, roles, ...(team !== null && { team }) };
     },
   };
 }

@@ -7,6 +7,7 @@ import { describeAttempts } from './contract/attempts.ts';
 import { describeBudgets } from './contract/budgets.ts';
 import type { OpenStore } from './contract/fixture.ts';
 import { describeIdempotency } from './contract/idempotency.ts';
+import { describeNestedBudgets } from './contract/nested-budgets.ts';
 import { describeRecords } from './contract/records.ts';
 import { describeSettlement } from './contract/settlement.ts';
 
@@ -17,6 +18,7 @@ export function describeLedgerContract(name: string, open: OpenStore): void {
     describeAttempts(open);
     describeSettlement(open);
     describeBudgets(open);
+    describeNestedBudgets(open);
     describeRecords(open);
   });
 }

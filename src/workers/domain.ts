@@ -3,19 +3,23 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { chargeAttempt } from '../attempts/charge-attempt.ts';
 import { createAttemptRunner, type AttemptRunner } from '../attempts/run-attempt.ts';
-import type { CallInput } from '../core/call/types.ts';
+import type { CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { parseNanoUsd } from '../core/money.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { SecretStore } from '../core/ports/secret-store.ts';
 import type { BudgetSettings, Settings } from '../core/settings.ts';
+import { USER_TAG } from '../core/user-id.ts';
 import { createCredentialResolver } from '../credentials/credential-resolver.ts';
 import { decideAdmission, type AdmissionDeps } from '../governance/admission.ts';
+import { identifyUser } from '../governance/identify-user.ts';
 import { createContentInspector } from '../governance/inspect-content.ts';
 import { boundOutput } from '../governance/bound-output.ts';
+import { createPaidScopes, type Payer } from '../governance/paid-scopes.ts';
 import { allowedModelsPolicy, type PolicyEngine } from '../governance/policy.ts';
 import { tenantHandle } from '../ledger/call-id.ts';
 import { createPriceBook } from '../ledger/pricing/price-book.ts';
@@ -36,6 +40,8 @@ export interface DomainOptions {
   policy?: PolicyEngine;
   /** Told of each call that ends with an answer. */
   onCallEnd(call: CallView): void;
+  /** Tests only: what happens at the boundaries of calls. */
+  faults?: FaultPoints | undefined;
   /** Told of unforeseen errors in attempts. */
   onDefect(error: unknown): void;
 }
@@ -50,11 +56,9 @@ export function createDomain(options: DomainOptions) {
   const prices = createPriceBook(
     settings.priceOverrides ? { overrides: loadPriceOverrides(settings.priceOverrides) } : {},
   );
-  const budgets = budgetIndex(settings);
-  const budgetsOf = (tenant: string, key: string | null): readonly BudgetSettings[] => [
-    ...(budgets.get(`tenant:${tenant}`) ?? []),
-    ...(key === null ? [] : (budgets.get(`key:${key}`) ?? [])),
-  ];
+  const scopesOf = createPaidScopes(settings);
+  const budgetsOf = (payer: Payer): BudgetSettings[] => scopesOf(payer).flatMap(({ budgets }) => budgets);
+  const tellsUsersApart = (tenant: string) => Boolean(settings.tenants.get(tenant)?.users);
 
   const admission: AdmissionDeps = {
     settings,
@@ -84,19 +88,30 @@ export function createDomain(options: DomainOptions) {
     payloadTtlMs: settings.retention.payloadMs,
     now: Date.now,
     onCallEnd: options.onCallEnd,
+    faults: options.faults,
     onDefect: options.onDefect,
   });
 
   const inspect = createContentInspector(settings.security);
+  const maskTags = (tags: Readonly<Record<string, string>>) =>
+    inspect({ wire: 'openai-chat', stream: false, body: { ...tags } }).body as Record<string, string>;
+
+  /** The user counts only where users are told apart: else any tag may stand there. */
+  function payerOf({ principal, tags }: Pick<CallInput, 'principal' | 'tags'>): Payer {
+    const { tenant, key, team } = principal;
+    const user = tellsUsersApart(tenant) ? tags?.[USER_TAG] : undefined;
+    return { tenant, key, team, user };
+  }
 
   async function decide(
     input: Omit<CallInput, 'callId' | 'requestRef'>,
     canonical: JsonObject,
   ): Promise<Omit<AdmitInput, 'callId'>> {
-    const callBudgets = budgetsOf(input.principal.tenant, input.principal.key);
-    const decision = await decideAdmission(admission, { input, canonical, budgets: callBudgets });
+    const payer = payerOf(input);
+    const budgets = budgetsOf(payer);
+    const decision = await decideAdmission(admission, { input, canonical, payer, budgets });
     const worst = decision.allowed ? decision.plan.candidates[0]?.worstCaseNanoUsd : null;
-    return { admission: decision, worstCaseNanoUsd: worst == null ? null : parseNanoUsd(worst), budgets: callBudgets };
+    return { admission: decision, worstCaseNanoUsd: worst == null ? null : parseNanoUsd(worst), budgets };
   }
 
   return {
@@ -109,11 +124,20 @@ export function createDomain(options: DomainOptions) {
     attempts,
     /** Names this process life, in attempt rows and to the engine. */
     owner,
-    budgetsOf,
+    faults: options.faults,
+    payerOf,
+    scopesOf,
+    /** The team that a key belongs to, for callers that name only the key. */
+    async teamOf({ tenant, key }: Pick<Principal, 'tenant' | 'key'>): Promise<string | undefined> {
+      if (key === null) return undefined;
+      const entry = settings.keys.find(({ name }) => name === key) ?? (await ledger.keyNamed(key));
+      return entry?.tenant === tenant ? (entry.team ?? undefined) : undefined;
+    },
     /** A request as it may be stored and sent: secrets refused, personal data masked, output bounded. */
     prepare: (request: CallRequest): CallRequest => boundOutput(settings, inspect(request)),
-    prepareTags: (tags: Record<string, string>): Record<string, string> =>
-      inspect({ wire: 'openai-chat', stream: false, body: tags }).body as Record<string, string>,
+    /** Tags as they may be stored, with the call's user among them. */
+    prepareTags: (tenant: string, tags: Record<string, string>, endUser: string | null): Record<string, string> =>
+      identifyUser({ tags, endUser, isToldApart: tellsUsersApart(tenant), mask: maskTags }),
     doorWireOf(request: CallRequest): DoorWire {
       const door = (doorWires as Readonly<Record<string, DoorWire | undefined>>)[request.wire];
       if (door) return door;
@@ -128,14 +152,6 @@ export function createDomain(options: DomainOptions) {
     },
     tenantHandle,
   };
-}
-
-function budgetIndex(settings: Settings): Map<string, BudgetSettings[]> {
-  const all = [
-    ...[...settings.tenants.values()].flatMap((tenant) => tenant.budgets),
-    ...settings.keys.flatMap((key) => key.budgets),
-  ];
-  return Map.groupBy(all, ({ scope }) => scope);
 }
 
 /** JSON with sorted keys: the same content in another order is the same request. */

@@ -19,7 +19,7 @@ models:
   small: { targets: [{ provider: sim, model: sim-small }] }
 tenants:
   default: {}
-  acme: { budgets: [{ limitUsd: 5, period: month }] }
+  acme: { budgets: [{ limitUsd: 5, period: month }], teams: { blue: {} } }
 keys:
   - { name: boss, hash: "${hashVirtualKey(ADMIN_KEY)}", roles: [caller, admin] }
   - { name: app, tenant: acme, hash: "${hashVirtualKey(CALLER_KEY)}" }
@@ -89,6 +89,7 @@ describe.each(ways)('%s', (way, open) => {
     const { key, entry } = await access.createKey({
       name,
       tenant: 'acme',
+      team: 'blue',
       models: ['small'],
       roles: ['caller'],
       expiresAt,
@@ -96,6 +97,7 @@ describe.each(ways)('%s', (way, open) => {
     expect(entry).toMatchObject({
       name,
       tenant: 'acme',
+      team: 'blue',
       hash: hashVirtualKey(key),
       models: ['small'],
       revokedAt: null,
@@ -121,11 +123,12 @@ describe.each(ways)('%s', (way, open) => {
   test.each([
     ['a name with a space', { name: 'a b' }],
     ['a tenant that is not there', { name: 'fresh', tenant: 'nobody' }],
+    ['a team that the tenant has not', { name: 'fresh', tenant: 'default', team: 'blue' }],
     ['a name that the configuration has', { name: 'app' }],
     ['a time that is none', { name: 'fresh', expiresAt: 'tomorrow' }],
   ])('%s makes no key', async (_what, given) => {
     const before = (await access.keys()).keys.length;
-    const key = { tenant: 'default', models: null, roles: ['caller' as const], expiresAt: null, ...given };
+    const key = { tenant: 'default', team: null, models: null, roles: ['caller' as const], expiresAt: null, ...given };
     await expect(access.createKey(key)).rejects.toMatchObject({ code: 'invalid_request' });
     expect((await access.keys()).keys).toHaveLength(before);
   });

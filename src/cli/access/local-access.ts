@@ -32,7 +32,7 @@ export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemA
       return describe(call);
     },
     // async: an error of the configuration is a rejection, as everywhere else.
-    budgets: async () => administration().budgets(null),
+    budgets: async (page) => administration().budgets(null, page),
     providers: async () => Promise.resolve(administration().providers()),
     models: async () => Promise.resolve(administration().models()),
     keys: async () => administration().keys(),
@@ -59,6 +59,7 @@ export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemA
 function lazyLedger(stores: HomeStores): AdministrationLedger {
   return {
     budgetStatus: async (budgets) => (await stores.ledger()).budgetStatus(budgets),
+    budgetScopes: async (prefix, after, limit) => (await stores.ledger()).budgetScopes(prefix, after, limit),
     createKey: async (key) => (await stores.ledger({ mayCreate: true })).createKey(key),
     listKeys: async () => (await stores.ledger()).listKeys(),
     revokeKey: async (name) => (await stores.ledger()).revokeKey(name),

@@ -12,7 +12,7 @@ export function createRemoteAccess(options: TransportOptions): SystemAccess {
   return {
     listCalls: (filter) => ask('GET', `calls?${query({ ...filter })}`),
     getCall: (id) => client.getCall(id).describe(),
-    budgets: () => ask('GET', 'budgets'),
+    budgets: (page) => ask('GET', `budgets?${query({ ...page })}`),
     providers: () => ask('GET', 'providers'),
     models: () => ask('GET', 'models'),
     keys: () => ask('GET', 'keys'),

@@ -2,6 +2,7 @@
 import type { CallDescription } from '../../client/index.ts';
 import type { CallFilter } from '../../core/ports/ledger.ts';
 import type { Administration, NewKey } from '../../gateway/administration.ts';
+import type { BudgetPage } from '../../gateway/list-budgets.ts';
 
 type Answer<K extends keyof Administration> = Awaited<ReturnType<Administration[K]>>;
 
@@ -9,7 +10,7 @@ export interface SystemAccess {
   listCalls(filter: CallFilter): Promise<{ calls: CallDescription[]; next: string | null }>;
   /** @throws HoldfastError `not_found`. */
   getCall(id: string): Promise<CallDescription>;
-  budgets(): Promise<Answer<'budgets'>>;
+  budgets(page?: BudgetPage): Promise<Answer<'budgets'>>;
   providers(): Promise<Answer<'providers'>>;
   models(): Promise<Answer<'models'>>;
   keys(): Promise<Answer<'keys'>>;

@@ -9,6 +9,7 @@ import { fieldLines, tableLines } from '../table.ts';
 interface CreateFlags {
   name: string;
   tenant: string;
+  team?: string;
   models?: string[];
   expires?: string;
   admin?: boolean;
@@ -22,15 +23,17 @@ export function registerKeys(program: Command, context: CliContext): void {
     .description('make a key; it is shown this once')
     .requiredOption('--name <name>', 'names the key in lists, calls and budgets')
     .option('--tenant <name>', 'who pays', 'default')
+    .option('--team <name>', "the tenant's team whose budgets and limits it meets")
     .option('--models <names>', 'the models it may name, with commas between them (default: all)', parseNames)
     .option('--expires <time>', 'ISO time after which it is refused')
     .option('--admin', 'may also administer')
     .option(...JSON_FLAG)
-    .action(async ({ name, tenant, models, expires, admin, json = false }: CreateFlags) => {
+    .action(async ({ name, tenant, team, models, expires, admin, json = false }: CreateFlags) => {
       const created = await withAccess(context.env, (access) =>
         access.createKey({
           name,
           tenant,
+          team: team ?? null,
           models: models ?? null,
           roles: admin ? ['caller', 'admin'] : ['caller'],
           expiresAt: expires ?? null,
@@ -67,7 +70,7 @@ export function registerKeys(program: Command, context: CliContext): void {
 function keyTable(keys: readonly ListedKey[]): string[] {
   const rows = keys.map((key) => [
     key.name,
-    key.tenant,
+    key.team === null ? key.tenant : `${key.tenant}/${key.team}`,
     key.models?.join(',') ?? 'all',
     key.roles.join(','),
     key.revokedAt === null ? 'valid' : 'revoked',

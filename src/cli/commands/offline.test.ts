@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCliHere } from '../../../test/support/run-cli-here.ts';
 import { lockHome } from '../../temporal/home-lock.ts';
+import { admitted, budget } from '../../stores/contract/fixture.ts';
 import { openHomeStores } from '../access/home-stores.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-'));
@@ -22,7 +23,10 @@ providers:
 models:
   smart: { targets: [{ provider: claude, model: claude-sonnet-4-5 }] }
 tenants:
-  acme: { budgets: [{ limitUsd: 50, period: month }] }
+  acme:
+    budgets: [{ limitUsd: 50, period: month }]
+    teams: { blue: {} }
+    users: { default: { budgets: [{ limitUsd: 1, period: day, timeZone: Asia/Kolkata }] } }
 `,
   );
 });
@@ -137,6 +141,8 @@ describe('keys', () => {
       'app',
       '--tenant',
       'acme',
+      '--team',
+      'blue',
       '--models',
       'smart, claude/x',
     ]);
@@ -144,6 +150,7 @@ describe('keys', () => {
     expect(created.entry).toMatchObject({
       name: 'app',
       tenant: 'acme',
+      team: 'blue',
       hash: expect.stringMatching(/^hk1:/),
       models: ['smart', 'claude/x'],
       roles: ['caller'],
@@ -159,7 +166,7 @@ describe('keys', () => {
       ],
     });
     const { out } = await holdfast(['keys', 'list']);
-    expect(out).toMatch(/app +acme +smart,claude\/x +caller +revoked +never +ledger/);
+    expect(out).toMatch(/app +acme\/blue +smart,claude\/x +caller +revoked +never +ledger/);
     expect(out).toMatch(/boss +default +all +caller,admin +valid/);
   });
 
@@ -167,7 +174,9 @@ describe('keys', () => {
     [['keys', 'create'], "required option '--name <name>'"],
     [['keys', 'create', '--name', 'app'], 'There is a key named app already'],
     [['keys', 'create', '--name', 'x', '--tenant', 'nobody'], 'There is no tenant "nobody"'],
+    [['keys', 'create', '--name', 'x', '--tenant', 'acme', '--team', 'red'], 'has no team "red"'],
     [['keys', 'create', '--name', 'x', '--models', 'a,,b'], 'with commas between them'],
+    [['budgets', '--limit', '0'], 'a limit is a number from 1 to 1000'],
     [['keys', 'revoke', 'nobody'], 'There is no key named "nobody"'],
   ])('%j is refused in one line', async (args, message) => {
     const { code, out, err } = await holdfast(args);
@@ -178,13 +187,38 @@ describe('keys', () => {
 });
 
 describe('what is configured', () => {
-  test('budgets, providers and models are shown as tables and as JSON', async () => {
+  test('budgets are shown as a table and as JSON', async () => {
     expect(await json(['budgets'])).toMatchObject({
       budgets: [
         { scope: 'tenant:acme', period: 'month', limitNanoUsd: '50000000000', heldNanoUsd: '0', spentNanoUsd: '0' },
       ],
     });
     expect((await holdfast(['budgets'])).out).toMatch(/tenant:acme +month +\$50\.00 +\$0\.00 +\$0\.00 +20/);
+  });
+
+  test('budgets of users that the configuration does not name are listed page by page', async () => {
+    const stores = openHomeStores(home, {});
+    for (const user of ['ann', 'bob']) {
+      const budgets = [budget({ scope: `user:acme/${user}`, period: 'day', timeZone: 'Asia/Kolkata' })];
+      await admitted(await stores.ledger(), user, budgets);
+    }
+    await stores.close();
+    const page = await json<{ budgets: unknown[]; next: string }>(['budgets', '--limit', '1']);
+    expect(page).toMatchObject({
+      budgets: [
+        { scope: 'tenant:acme', timeZone: 'UTC' },
+        { scope: 'user:acme/ann', timeZone: 'Asia/Kolkata', resetsAt: expect.stringContaining('T18:30:00.000Z') },
+      ],
+      next: 'user:acme/ann',
+    });
+    expect((await holdfast(['budgets', '--limit', '1'])).out).toContain('more: --after user:acme/ann');
+    expect(await json(['budgets', '--after', page.next])).toMatchObject({
+      budgets: [{ scope: 'user:acme/bob', heldNanoUsd: '1000' }],
+      next: null,
+    });
+  });
+
+  test('providers and models are shown as tables and as JSON', async () => {
     expect(await json(['models'])).toEqual({ models: [{ name: 'smart', targets: ['claude/claude-sonnet-4-5'] }] });
     expect((await holdfast(['models'])).out).toContain('claude/claude-sonnet-4-5');
     expect((await holdfast(['providers'])).out).toMatch(

@@ -70,6 +70,8 @@ const plan = fields<RoutePlan>({
   timeouts,
   onUnknown,
   restartsStreams: figure,
+  team: hidden,
+  user: hidden,
 });
 
 export const admission = fields<Admission>({ allowed: figure, plan, decisionId: hidden, error: errorRecord });
@@ -79,7 +81,7 @@ export const callInput = fields<CallInput>({
   callId: hidden,
   kind,
   model: hidden,
-  principal: fields<Principal>({ tenant: hidden, key: hidden, models: hidden }),
+  principal: fields<Principal>({ tenant: hidden, key: hidden, models: hidden, team: hidden }),
   requestRef: hidden,
   inline: hidden,
   tags: hidden,
@@ -106,6 +108,8 @@ export const order = fields<AttemptOrder>({
   callId: hidden,
   tenant: hidden,
   key: hidden,
+  team: hidden,
+  user: hidden,
   requestRef: hidden,
   order: figure,
   candidate,

@@ -87,6 +87,8 @@ function orderOf({ input, plan, deadlineAt, failures }: Route, candidate: Candid
     callId: input.callId,
     tenant: input.principal.tenant,
     key: input.principal.key,
+    ...(plan.team !== undefined && { team: plan.team }),
+    ...(plan.user !== undefined && { user: plan.user }),
     requestRef: plan.requestRef,
     order: failures.length + 1,
     candidate,

@@ -12,6 +12,8 @@ export interface Principal {
   key: string | null;
   /** Models the key may name; null means all. */
   models: string[] | null;
+  /** The key's team within the tenant. */
+  team?: string;
 }
 
 export interface CallInput {
@@ -83,6 +85,9 @@ export interface RoutePlan {
   onUnknown: OnUnknown;
   /** The caller takes rollbacks of its stream. */
   restartsStreams?: boolean;
+  /** The team and the user that pay beside tenant and key. */
+  team?: string;
+  user?: string;
 }
 
 export type Admission = { allowed: true; plan: RoutePlan } | { allowed: false; decisionId: string; error: ErrorRecord };
@@ -91,6 +96,8 @@ export interface AttemptOrder {
   callId: string;
   tenant: string;
   key: string | null;
+  team?: string;
+  user?: string;
   requestRef: string;
   /** Counts the executions that the call asked for, from 1. A crash may make several attempts of one order. */
   order: number;

@@ -24,11 +24,13 @@ export type AttemptState = (typeof ATTEMPT_STATES)[number];
 
 export type BudgetPeriod = 'hour' | 'day' | 'week' | 'month' | 'total';
 
-/** A budget as configured. Windows begin at UTC boundaries (weeks on Monday); `total` never resets. */
+/** A budget as configured. Windows begin by the clock of its time zone (weeks on Monday); `total` never resets. */
 export interface BudgetSpec {
-  /** `tenant:acme`, `key:acme-app`. */
+  /** `tenant:acme`, `team:acme/blue`, `user:acme/alice`, `key:acme-app`. */
   scope: string;
   period: BudgetPeriod;
+  /** IANA name. Default `UTC`. */
+  timeZone?: string;
   limitNanoUsd: NanoUsd;
   /** A hard budget refuses; a soft one only reports and alerts. */
   hard: boolean;
@@ -39,6 +41,7 @@ export interface BudgetSpec {
 export interface BudgetStatus {
   scope: string;
   period: BudgetPeriod;
+  timeZone: string;
   limitNanoUsd: NanoUsdString;
   heldNanoUsd: NanoUsdString;
   spentNanoUsd: NanoUsdString;
@@ -246,6 +249,8 @@ export interface OpenCall {
 export interface VirtualKey {
   name: string;
   tenant: string;
+  /** The tenant's team whose budgets and limits its calls meet; null for none. */
+  team: string | null;
   /** `hk1:` and the hex of the SHA-256 of the key; the key itself is shown once and never stored. */
   hash: string;
   models: string[] | null;
@@ -317,10 +322,14 @@ export interface Ledger {
   /** Books `unknown` attempts older than this at their hold as `estimated`, so that no hold stands for ever. */
   abandonUnknown(startedBefore: number): Promise<number>;
   budgetStatus(budgets: readonly BudgetSpec[]): Promise<BudgetStatus[]>;
+  /** Scopes that begin so and have windows, in the order of their names, from after the one given. */
+  budgetScopes(prefix: string, after: string | null, limit: number): Promise<string[]>;
 
   createKey(key: Omit<VirtualKey, 'createdAt' | 'revokedAt'>): Promise<VirtualKey>;
   /** Expired and revoked keys too: the door judges them. */
   findKey(hash: string): Promise<VirtualKey | null>;
+  /** The key of that name, whatever its state; null when the ledger has none. */
+  keyNamed(name: string): Promise<VirtualKey | null>;
   listKeys(): Promise<VirtualKey[]>;
   revokeKey(name: string): Promise<VirtualKey | null>;
 

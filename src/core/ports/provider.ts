@@ -161,6 +161,8 @@ export interface DoorWire {
   readonly wire: Wire;
   /** Checks shape and ranges. @throws HoldfastError `invalid_request` with `param`. */
   parseRequest(body: unknown, headers?: Readonly<Record<string, string | string[] | undefined>>): CallRequest;
+  /** The end user that the request names; null for none. */
+  endUser(request: CallRequest): string | null;
   /** The caller's request as canonical chat, for policy, estimates and other providers. */
   toCanonical(request: CallRequest): { request: JsonObject; warnings: ConversionWarning[] };
   /** The answer in this wire: untouched when it stands in it already, else built from the canonical reading. */

@@ -25,10 +25,19 @@ export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { adm
 
   app.get(
     '/api/v1/budgets',
-    { schema: { summary: 'Limits, holds and spending', response: { 200: anyObject } } },
+    {
+      schema: {
+        summary: 'Limits, holds and spending; users that the configuration does not name come page by page',
+        querystring: z.object({
+          limit: z.coerce.number().int().min(1).max(1000).default(100),
+          after: z.string().max(400).optional(),
+        }),
+        response: { 200: anyObject },
+      },
+    },
     async (request) => {
       const caller = await callerOf(request);
-      return administration.budgets(caller.roles.includes('admin') ? null : caller);
+      return administration.budgets(caller.roles.includes('admin') ? null : caller, request.query);
     },
   );
   app.get(

@@ -70,7 +70,12 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       },
     },
     async (request, reply) => {
-      const { key, idempotencyKey, tags, mode } = readRequestOptions(request.headers);
+      const { key, idempotencyKey, tags, mode, onDisconnect } = readRequestOptions(request.headers);
+      if (onDisconnect === 'cancel') {
+        throw new HoldfastError('invalid_request', 'A call that is started here goes on without its caller.', {
+          param: 'x-holdfast-on-disconnect',
+        });
+      }
       const caller = await deps.authenticator.authenticate(key);
       // What is not followed need not be streamed.
       const { stream: _stream, stream_options: _options, ...body } = request.body.request;

@@ -6,6 +6,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import { formatUsd, parseNanoUsd } from '../../core/money.ts';
 import type { CallView } from '../../core/ports/ledger.ts';
 import type { DoorWire } from '../../core/ports/provider.ts';
+import type { OnDisconnect } from '../../core/settings.ts';
 import type { Authenticator } from '../../governance/authenticate.ts';
 import type { CallService, StartedCall } from '../call-service.ts';
 import type { ErrorShape } from '../error-reply.ts';
@@ -13,11 +14,14 @@ import { readJsonBody } from '../read-json-body.ts';
 import { readRequestOptions } from '../request-options.ts';
 import { lostError, sendError } from '../send-error.ts';
 import { streamCall } from '../stream-call.ts';
+import { cancelsWhenLeft, type WaitingClients } from '../waiting-clients.ts';
 import { watchClient } from '../watch-client.ts';
 
 export interface LlmRouteDeps {
   calls: CallService;
   authenticator: Authenticator;
+  /** What becomes of a call of this model whose clients leave. */
+  onDisconnectOf(model: string): OnDisconnect;
   onError(error: unknown): void;
 }
 
@@ -27,7 +31,7 @@ export interface LlmRoute {
   shape: ErrorShape;
 }
 
-export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmRoute) {
+export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { door, kind, shape }: LlmRoute) {
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const arrivedAt = performance.now();
     const options = readRequestOptions(request.headers);
@@ -46,9 +50,13 @@ export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmR
       resumes: options.resumeFrom?.callId ?? null,
     });
     void reply.header('x-holdfast-call-id', call.callId);
+    const { model } = call.request.body;
+    const policy = options.onDisconnect ?? deps.onDisconnectOf(typeof model === 'string' ? model : '');
+    const leave = clients.enter(call.callId);
     const client = watchClient(request, reply, () => {
-      // Without a key no one can ever ask for this answer again; with one, the client that comes back gets it.
-      if (options.idempotencyKey === null) deps.calls.cancel(call.callId).catch(deps.onError);
+      const isLast = leave();
+      if (!isLast || !cancelsWhenLeft(policy, options.idempotencyKey !== null)) return;
+      deps.calls.cancel(call.callId).catch(deps.onError);
     });
     try {
       if (call.request.stream) {
@@ -69,6 +77,7 @@ export function createLlmHandler(deps: LlmRouteDeps, { door, kind, shape }: LlmR
       return await replyInOnePiece(deps.calls, call, door, shape, request, reply, client.signal, arrivedAt);
     } finally {
       client.stop();
+      leave();
     }
   };
 }

@@ -7,6 +7,7 @@
  */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { BudgetSpec } from '../../core/ports/ledger.ts';
 import { openPostgresLedger } from '../postgres/open-postgres-ledger.ts';
 import { openSqliteLedger } from '../sqlite/open-sqlite-ledger.ts';
 import {
@@ -21,11 +22,14 @@ import {
   openInput,
   success,
 } from './fixture.ts';
+import { nestedBudgets, type NestedLimits, type NestedSpend } from './nested-spend.ts';
 
 export type ChildCommand =
   | { do: 'open' }
   /** Opens an attempt for each amount at once; answers which were granted. */
   | { do: 'spend'; amounts: string[]; limit: string; scope: string }
+  /** The same under nested budgets of a tenant. */
+  | { do: 'spend-nested'; tenant: string; spends: NestedSpend[]; limits: NestedLimits }
   /** Accepts a call for each key at once; answers status and call id of each. */
   | { do: 'claim'; keys: string[] }
   /** Appends as many audit entries at once. */
@@ -81,9 +85,8 @@ async function serve(): Promise<void> {
   const { ledger } = await open();
   let round = 0;
 
-  const spend = async (amount: string, index: number, scope: string, limitNanoUsd: bigint) => {
-    const callId = await accepted(ledger, `${name}-${scope}-${String(round)}-${String(index)}`);
-    const budgets = [budget({ scope, period: 'total', limitNanoUsd })];
+  const spend = async (amount: string, index: number, budgets: BudgetSpec[]) => {
+    const callId = await accepted(ledger, `${name}-${String(budgets[0]?.scope)}-${String(round)}-${String(index)}`);
     const opened = await ledger.openAttempt(openInput(callId, { worstCaseNanoUsd: BigInt(amount), budgets }));
     return opened.status === 'dispatched';
   };
@@ -98,7 +101,16 @@ async function serve(): Promise<void> {
         return Promise.resolve('opened');
       case 'spend':
         return Promise.all(
-          command.amounts.map((amount, index) => spend(amount, index, command.scope, BigInt(command.limit))),
+          command.amounts.map((amount, index) => {
+            const { scope } = command;
+            return spend(amount, index, [budget({ scope, period: 'total', limitNanoUsd: BigInt(command.limit) })]);
+          }),
+        );
+      case 'spend-nested':
+        return Promise.all(
+          command.spends.map((each, index) =>
+            spend(each.amount, index, nestedBudgets(command.tenant, each, command.limits)),
+          ),
         );
       case 'claim':
         return Promise.all(command.keys.map(claim));

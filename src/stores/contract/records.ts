@@ -18,6 +18,7 @@ const key = {
   tenant: 'acme',
   hash: 'hk1:00',
   models: ['smart'],
+  team: 'blue',
   roles: ['caller'],
   expiresAt: null,
 };
@@ -114,6 +115,8 @@ export function describeRecords(open: OpenStore): void {
       expect(await ledger.createKey(key)).toEqual(created);
       expect(await ledger.findKey('hk1:00')).toEqual(created);
       expect(await ledger.findKey('hk1:ff')).toBeNull();
+      expect(await ledger.keyNamed('acme-app')).toEqual(created);
+      expect(await ledger.keyNamed('nobody')).toBeNull();
       const revoked = await ledger.revokeKey('acme-app');
       expect(revoked).toEqual({ ...created, revokedAt: '2026-11-20T12:00:00.000Z' });
       clock.now += HOUR_MS;

@@ -137,4 +137,7 @@ export const migrations: readonly string[] = [
 
   create table master_key (fingerprint text not null);
   `,
+  `
+  alter table virtual_keys add column team text;
+  `,
 ];

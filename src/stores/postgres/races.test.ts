@@ -197,7 +197,7 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
 
   test('a name of a key is given once, also when two ask at once', async () => {
     const { one, two } = await twoNodes();
-    const key = { tenant: 'acme', models: null, roles: ['caller'], expiresAt: null };
+    const key = { tenant: 'acme', team: null, models: null, roles: ['caller'], expiresAt: null };
     await rounds(async (name) => {
       const made = await Promise.allSettled([
         one.createKey({ ...key, name, hash: `hk1:${name}-1` }),

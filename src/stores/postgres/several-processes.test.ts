@@ -8,6 +8,7 @@ import { expectConsistentSums } from '../../../test/support/postgres/consistent-
 import { ledgerProcess } from '../../../test/support/postgres/ledger-process.ts';
 import { ledgerAt, newLedger, useCluster } from '../../../test/support/postgres/ledgers.ts';
 import { budget, sums } from '../contract/fixture.ts';
+import { expectNestedBudgetsHold } from '../contract/nested-budgets.ts';
 import { migrations } from './migrations.ts';
 
 const CHILD = fileURLToPath(new URL('../contract/ledger-child.ts', import.meta.url));
@@ -48,6 +49,12 @@ describe.skipIf(postgresUnavailableReason())('several processes at one PostgreSQ
       }),
       { numRuns: 15 },
     );
+    await expectConsistentSums(cluster(), url);
+  });
+
+  test('G4 two processes never overshoot budgets within budgets, of tenant, team and user', async () => {
+    const { ledger, url } = await newLedger(cluster());
+    await expectNestedBudgetsHold(ledger, await Promise.all(NAMES.map((name) => ledgerProcess(url, name))), 15);
     await expectConsistentSums(cluster(), url);
   });
 

@@ -33,6 +33,16 @@ export function createBudgetWindows(db: Database) {
         .onConflict((conflict) => conflict.columns(['scope', 'period', 'window_start']).doUpdateSet({ watch: p.watch }))
         .returningAll(),
     ),
+    scopes: prepare((p: { after: string; before: string; limit: number }) =>
+      db
+        .selectFrom('budget_windows')
+        .select('scope')
+        .distinct()
+        .where('scope', '>', p.after)
+        .where('scope', '<', p.before)
+        .orderBy('scope')
+        .limit(p.limit),
+    ),
     find: prepare((p: WindowKey) =>
       db
         .selectFrom('budget_windows')

@@ -11,7 +11,7 @@ import type { BudgetWindow } from './budget-window.ts';
 import { createBudgetWindows, watchedBudgets } from './budget-windows.ts';
 import type { WindowKey } from './budget-windows.ts';
 import { prepare } from './prepared.ts';
-import type { BudgetWindowsTable, Database, HoldsTable, Tx } from './schema.ts';
+import type { BudgetWindowsTable, Database, Tx } from './schema.ts';
 
 export interface AttemptKey {
   callId: string;
@@ -20,8 +20,7 @@ export interface AttemptKey {
 
 interface WindowGroup {
   key: WindowKey;
-  end: BudgetWindow['end'];
-  budgets: BudgetSpec[];
+  members: { budget: BudgetSpec; end: BudgetWindow['end'] }[];
 }
 
 export type Holds = ReturnType<typeof createHolds>;
@@ -55,12 +54,14 @@ export function createHolds(db: Database) {
 
   /** Sets what every hold of the attempt holds and has spent; the windows move by the difference. Gives the windows. */
   const set = async (tx: Tx, attempt: AttemptKey, held: NanoUsd, spent: NanoUsd): Promise<WindowKey[]> => {
-    const rows = (await ofAttempt.all(tx, attempt)).sort((a, b) => inLockOrder(a, b));
+    const rows = (await ofAttempt.all(tx, attempt)).map(({ scope, period, window_start: windowStart, ...sums }) => ({
+      key: { scope, period, windowStart },
+      sums,
+    }));
     const touched: WindowKey[] = [];
-    for (const row of rows) {
-      const key = { scope: row.scope, period: row.period, windowStart: row.window_start };
-      const heldDelta = held - row.held_nano_usd;
-      const spentDelta = spent - row.spent_nano_usd;
+    for (const { key, sums } of rows.sort((a, b) => inLockOrder(a.key, b.key))) {
+      const heldDelta = held - sums.held_nano_usd;
+      const spentDelta = spent - sums.spent_nano_usd;
       if (heldDelta === 0n && spentDelta === 0n) continue;
       await windows.move.run(tx, { ...key, heldDelta, spentDelta });
       touched.push(key);
@@ -78,9 +79,10 @@ export function createHolds(db: Database) {
       now: number,
     ): Promise<ErrorRecord | null> {
       for (const group of groupByWindow(budgets, now)) {
-        const window = await windows.touch.first(tx, { ...group.key, watch: watchedBudgets(group.budgets) });
-        for (const budget of group.budgets) {
-          if (window && !hasRoom(budget, window, worstCase)) return budgetExceeded(budget, window, group.end);
+        const watch = watchedBudgets(group.members.map(({ budget }) => budget));
+        const window = await windows.touch.first(tx, { ...group.key, watch });
+        for (const { budget, end } of group.members) {
+          if (window && !hasRoom(budget, window, worstCase)) return budgetExceeded(budget, window, end);
         }
       }
       return null;
@@ -110,27 +112,28 @@ export function createHolds(db: Database) {
 }
 
 /** The order in which every transaction locks windows, or two of them could wait on each other. */
-function inLockOrder(a: Pick<HoldsTable, 'scope' | 'period'>, b: Pick<HoldsTable, 'scope' | 'period'>): number {
+function inLockOrder(a: WindowKey, b: WindowKey): number {
   const [left, right] = [windowId(a), windowId(b)];
   return left === right ? 0 : left < right ? -1 : 1;
 }
 
-function windowId({ scope, period }: Pick<HoldsTable, 'scope' | 'period'>): string {
-  return `${scope}\0${period}`;
+function windowId({ scope, period, windowStart }: WindowKey): string {
+  return `${scope}\0${period}\0${String(windowStart)}`;
 }
 
-/** Budgets by window, in the order of locks. */
+/**
+ * Budgets by window, in the order of locks. Those of one scope and period in two time zones share the sums of windows that
+ * begin together: until one of them ends, the same calls count in both.
+ */
 function groupByWindow(budgets: readonly BudgetSpec[], now: number): WindowGroup[] {
   const groups = new Map<string, WindowGroup>();
   for (const budget of budgets) {
-    const { start, end } = budgetWindowAt(budget.period, now);
-    const id = windowId(budget);
+    const { start, end } = budgetWindowAt(budget.period, now, budget.timeZone);
+    const key = { scope: budget.scope, period: budget.period, windowStart: start };
+    const id = windowId(key);
     const group = groups.get(id);
-    if (group) group.budgets.push(budget);
-    else {
-      const key = { scope: budget.scope, period: budget.period, windowStart: start };
-      groups.set(id, { key, end, budgets: [budget] });
-    }
+    if (group) group.members.push({ budget, end });
+    else groups.set(id, { key, members: [{ budget, end }] });
   }
   return [...groups.values()].sort((a, b) => inLockOrder(a.key, b.key));
 }

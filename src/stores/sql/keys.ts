@@ -6,7 +6,9 @@ import { fromJsonText, fromNullableJsonText, toNullableJsonText } from './json-t
 import { prepare } from './prepared.ts';
 import type { VirtualKeysTable } from './schema.ts';
 
-export function createKeys(context: SqlContext): Pick<Ledger, 'createKey' | 'findKey' | 'listKeys' | 'revokeKey'> {
+export function createKeys(
+  context: SqlContext,
+): Pick<Ledger, 'createKey' | 'findKey' | 'keyNamed' | 'listKeys' | 'revokeKey'> {
   const { db } = context;
   const byHash = prepare((p: { hash: string }) => db.selectFrom('virtual_keys').selectAll().where('hash', '=', p.hash));
   const byName = prepare((p: { name: string }) => db.selectFrom('virtual_keys').selectAll().where('name', '=', p.name));
@@ -23,6 +25,7 @@ export function createKeys(context: SqlContext): Pick<Ledger, 'createKey' | 'fin
         const row: VirtualKeysTable = {
           name: key.name,
           tenant: key.tenant,
+          team: key.team,
           hash: key.hash,
           models: toNullableJsonText(key.models),
           roles: JSON.stringify(key.roles),
@@ -35,6 +38,10 @@ export function createKeys(context: SqlContext): Pick<Ledger, 'createKey' | 'fin
       }),
     async findKey(hash) {
       const row = await context.read((tx) => byHash.first(tx, { hash }));
+      return row ? keyOf(row) : null;
+    },
+    async keyNamed(name) {
+      const row = await context.read((tx) => byName.first(tx, { name }));
       return row ? keyOf(row) : null;
     },
     async listKeys() {
@@ -59,6 +66,7 @@ function keyOf(row: VirtualKeysTable): VirtualKey {
   return {
     name: row.name,
     tenant: row.tenant,
+    team: row.team,
     hash: row.hash,
     models: fromNullableJsonText<string[]>(row.models),
     roles: fromJsonText<string[]>(row.roles),

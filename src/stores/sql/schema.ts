@@ -106,6 +106,7 @@ export interface PayloadsTable {
 export interface VirtualKeysTable {
   name: string;
   tenant: string;
+  team: string | null;
   hash: string;
   /** JSON: array of strings; null means all. */
   models: string | null;

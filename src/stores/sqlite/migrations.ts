@@ -129,4 +129,7 @@ export const migrations: readonly string[] = [
 
   create table master_key (fingerprint text not null) strict;
   `,
+  `
+  alter table virtual_keys add column team text;
+  `,
 ];

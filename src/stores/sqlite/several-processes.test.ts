@@ -4,7 +4,9 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { ledgerProcess } from '../../../test/support/postgres/ledger-process.ts';
 import { budget, sums } from '../contract/fixture.ts';
+import { expectNestedBudgetsHold } from '../contract/nested-budgets.ts';
 import { temporaryLedger } from './temporary-ledger.ts';
 
 const CHILD = fileURLToPath(new URL('../contract/ledger-child.ts', import.meta.url));
@@ -26,6 +28,16 @@ test('G4 two processes on one file never overshoot a hard budget together', { ti
   const spec = budget({ period: 'total', limitNanoUsd: limit });
   expect(await sums(ledger, spec)).toEqual({ held: '20000', spent: '0' });
 });
+
+test(
+  'G4 two processes never overshoot budgets within budgets, of tenant, team and user',
+  { timeout: 60_000 },
+  async () => {
+    const { ledger, path } = await temporaryLedger();
+    await expectNestedBudgetsHold(ledger, await Promise.all(['a', 'b'].map((name) => ledgerProcess(path, name))), 15);
+    expectConsistentSums(path);
+  },
+);
 
 test('G4 a process killed in the middle of its transactions leaves sums that agree', { timeout: 60_000 }, async () => {
   const { ledger, path } = await temporaryLedger();
@@ -49,11 +61,11 @@ function expectConsistentSums(path: string): void {
   try {
     expect(database.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
     const windows = database.prepare(
-      'select scope, period, window_start, held_nano_usd as held, spent_nano_usd as spent from budget_windows order by 1, 2, 3',
+      'select scope, period, window_start, held_nano_usd as held, spent_nano_usd as spent from budget_windows where held_nano_usd + spent_nano_usd > 0 order by 1, 2, 3',
     );
     const holds = database.prepare(
       `select scope, period, window_start, sum(held_nano_usd) as held, sum(spent_nano_usd) as spent from holds
-       group by 1, 2, 3 order by 1, 2, 3`,
+       group by 1, 2, 3 having sum(held_nano_usd + spent_nano_usd) > 0 order by 1, 2, 3`,
     );
     expect(windows.all()).toEqual(holds.all());
     const leaked = database.prepare(

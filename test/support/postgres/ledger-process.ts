@@ -6,9 +6,9 @@ import type { ChildCommand } from '../../../src/stores/contract/ledger-child.ts'
 
 const CHILD = fileURLToPath(new URL('../../../src/stores/contract/ledger-child.ts', import.meta.url));
 
-/** A second process at the ledger, ready for commands; it ends with the test. */
-export async function ledgerProcess(url: string, name: string): Promise<(command: ChildCommand) => Promise<unknown>> {
-  const child = spawn(process.execPath, [CHILD, 'serve', url, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+/** A second process at the ledger, a SQLite file or a `postgres:` URL, ready for commands; it ends with the test. */
+export async function ledgerProcess(place: string, name: string): Promise<(command: ChildCommand) => Promise<unknown>> {
+  const child = spawn(process.execPath, [CHILD, 'serve', place, name], { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => {
     child.stdin.end();
   });
