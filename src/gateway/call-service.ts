@@ -7,16 +7,17 @@ import type { Admission, CallInput, CallKind } from '../core/call/types.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { LimitedScope } from '../core/ports/hot-state.ts';
 import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Ledger } from '../core/ports/ledger.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
 import type { Caller } from '../governance/authenticate.ts';
-import type { RateLimiter, LimitedScope } from '../governance/rate-limiter.ts';
 import type { CallEngine } from './call-engine.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { EndWatch } from './end-watch.ts';
 import type { Orphans } from './orphans.ts';
+import type { PlaceKeeper } from './place-keeper.ts';
 
 export interface CallServiceDeps {
   ledger: Ledger;
@@ -25,8 +26,8 @@ export interface CallServiceDeps {
   engine: CallEngine;
   endWatch: EndWatch;
   orphans: Orphans;
-  limiter: RateLimiter;
-  scopesOf(caller: Caller): readonly LimitedScope[];
+  places: PlaceKeeper;
+  scopesOf(caller: Pick<Caller, 'tenant' | 'key'>): readonly LimitedScope[];
   /** Blocks, redacts, bounds the output. @throws HoldfastError `content_blocked`. */
   prepare(request: CallRequest): CallRequest;
   /** Blocks or redacts what stands in tags. @throws HoldfastError `content_blocked`. */
@@ -107,8 +108,6 @@ function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: C
 }
 
 export function createCallService(deps: CallServiceDeps): CallService {
-  const releases = new Map<string, () => void>();
-
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
     const mayTakeOver = idempotencyKey === null && given.isSdkRetry === true;
@@ -124,8 +123,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const orphan = mayTakeOver ? await takeOrphan(caller, request) : null;
     if (orphan !== null) return join({ status: 'attached', callId: orphan }, request);
     const { request: canonical } = door.toCanonical(request);
-    const release = deps.limiter.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
-    let started: StartedCall | null = null;
+    const place = await deps.places.take(deps.scopesOf(caller), deps.estimateTokens(canonical));
     try {
       const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
       const call = {
@@ -148,11 +146,10 @@ export function createCallService(deps: CallServiceDeps): CallService {
       });
       if (accepted.status !== 'accepted') return join(accepted, request);
       // Known before the start: a call may have ended before its start returns.
-      releases.set(accepted.input.callId, release);
-      started = await launch(accepted.input, request);
-      return started;
+      place.keepFor(accepted.input.callId);
+      return await launch(accepted.input, request);
     } finally {
-      if (!started) release();
+      place.free();
     }
   }
 
@@ -193,7 +190,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
       if (call.attempts.length === 0) {
         controller.abort();
-        releases.delete(callId);
+        freePlace(call);
         throw unavailable;
       }
     }
@@ -210,9 +207,8 @@ export function createCallService(deps: CallServiceDeps): CallService {
   }
 
   /** Under the concurrency limit. */
-  function freePlace(callId: string): void {
-    releases.get(callId)?.();
-    releases.delete(callId);
+  function freePlace({ id, tenant, key }: CallView): void {
+    deps.places.free(id, deps.scopesOf({ tenant, key }));
   }
 
   function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
@@ -240,11 +236,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
         }
       }
       for await (const batch of messages) {
-        const hasEnded = batch.some(({ type }) => type === 'call-end');
-        // It may have ended in another process, which cannot give its place back.
-        if (hasEnded) freePlace(callId);
+        const end = batch.find((message) => message.type === 'call-end');
+        // It may have ended in another process: what is freed there is this node's to forget.
+        if (end) freePlace(end.call);
         yield batch;
-        if (hasEnded) return;
+        if (end) return;
       }
     } finally {
       unwatch();
@@ -278,6 +274,6 @@ export function createCallService(deps: CallServiceDeps): CallService {
       deps.bus.requestCancel(callId);
       await deps.engine.cancel(callId);
     },
-    onCallEnd: (call) => freePlace(call.id),
+    onCallEnd: freePlace,
   };
 }

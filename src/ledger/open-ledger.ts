@@ -27,11 +27,12 @@ export const ledgerPath = (home: string) => join(home, 'ledger.db');
 export async function openLedger(options: OpenLedgerOptions): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
   const { store, home, masterKey } = options;
   if (store.kind === 'sqlite') return openSqliteLedger({ path: ledgerPath(home), masterKey });
-  return openPostgresLedger({ url: await postgresUrlOf(store.urlReference, options), masterKey });
+  return openPostgresLedger({ url: await storeUrlOf('stores.postgresUrl', store.urlReference, options), masterKey });
 }
 
 /** Reads the URL at the moment it is needed. It holds a password, so it stays out of settings, logs and errors. */
-export async function postgresUrlOf(
+export async function storeUrlOf(
+  setting: 'stores.postgresUrl' | 'stores.redisUrl',
   reference: string,
   { secrets, env }: Pick<OpenLedgerOptions, 'secrets' | 'env'>,
 ): Promise<string> {
@@ -39,7 +40,5 @@ export async function postgresUrlOf(
   const url = source === 'env' ? env[name] : (await secrets.resolve(name))?.value;
   if (url) return url;
   const fix = source === 'env' ? `Set ${name}` : `Store it: holdfast secrets set ${name}`;
-  throw new HoldfastError('invalid_request', `stores.postgresUrl refers to ${reference}, and there is none. ${fix}.`, {
-    param: 'stores.postgresUrl',
-  });
+  throw new HoldfastError('invalid_request', `${setting} refers to ${reference}, and there is none. ${fix}.`, { param: setting });
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { loadLedgerStore } from '../../config/load-ledger-store.ts';
 import type { LedgerStore } from '../../core/settings.ts';
-import { ledgerPath, openLedger, postgresUrlOf } from '../../ledger/open-ledger.ts';
+import { ledgerPath, openLedger, storeUrlOf } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
 import { migrations as postgresMigrations } from '../../stores/postgres/migrations.ts';
 import { postgresSchemaVersion } from '../../stores/postgres/open-postgres-ledger.ts';
@@ -56,7 +56,7 @@ async function versionOf(store: LedgerStore, { home, env }: DoctorInput): Promis
   if (store.kind === 'sqlite') return sqliteVersion(ledgerPath(home));
   // Lazy: the doctor must not make a home for a URL that does not come from there.
   const resolve = (secret: string) => openHomeStores(home, env).secrets().resolve(secret);
-  return postgresSchemaVersion(await postgresUrlOf(store.urlReference, { secrets: { resolve }, env }));
+  return postgresSchemaVersion(await storeUrlOf('stores.postgresUrl', store.urlReference, { secrets: { resolve }, env }));
 }
 
 async function openAndClose(store: LedgerStore, { home, env }: DoctorInput): Promise<void> {

@@ -310,6 +310,13 @@ export interface Ledger {
   takeOutbox(limit: number): Promise<OutboxEvent[]>;
   ackOutbox(ids: readonly number[]): Promise<void>;
 
+  /**
+   * Ties the ledger to an engine at the first call; gives the one that it is tied to. Two engines at one ledger would each
+   * take the other's calls for lost.
+   */
+  claimEngine(engine: string): Promise<string>;
+  /** Unties it; gives the engine that it was tied to, or null. */
+  releaseEngine(): Promise<string | null>;
   /** Deletes expired payloads, idempotency rows, and ended calls beyond retention. */
   prune(now: number, callRetentionMs: number): Promise<{ payloads: number; idempotency: number; calls: number }>;
   backup(path: string): Promise<void>;

@@ -137,4 +137,8 @@ export const migrations: readonly string[] = [
 
   create table master_key (fingerprint text not null);
   `,
+  `
+  -- One row: the Temporal cluster and namespace that run the calls of this ledger.
+  create table engine (id integer primary key, name text not null);
+  `,
 ];

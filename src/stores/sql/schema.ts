@@ -148,6 +148,7 @@ export interface Tables {
   virtual_keys: VirtualKeysTable;
   audit: AuditTable;
   outbox: OutboxTable;
+  engine: { id: number; name: string };
 }
 
 export type Database = Kysely<Tables>;
