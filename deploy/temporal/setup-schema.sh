@@ -2,7 +2,7 @@
 # Creates or updates Temporal's two databases. Safe to repeat. Connection: SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD.
 set -eu
 
-schema=/etc/temporal/schema/postgresql/v12
+schema=${TEMPORAL_SCHEMA_DIRECTORY:-/etc/temporal/schema/postgresql/v12}
 
 prepare() {
   database=$1

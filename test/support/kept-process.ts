@@ -39,7 +39,7 @@ export async function keepProcess({ name, command, env, probe }: KeptProcessOpti
     cwd: folder,
     env: { ...(env ?? process.env), KEEPER_SIGNAL: 'KILL' },
     detached: true,
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
   const ended = once(keeper, 'exit');
   const answers = createInterface(keeper.stdout)[Symbol.asyncIterator]();
