@@ -7,7 +7,13 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** A URL beside `ledger: sqlite` is not used, and so not looked at. */
 export function ledgerStoreProblems({ ledger, postgresUrl }: StoresFile, env: Env): ConfigProblem[] {
   if (ledger === 'sqlite') return [];
-  return urlProblems('stores.postgresUrl', postgresUrl, 'stores.ledger is postgres', ['DATABASE_URL', 'ledger: sqlite'], env);
+  return urlProblems(
+    'stores.postgresUrl',
+    postgresUrl,
+    'stores.ledger is postgres',
+    ['DATABASE_URL', 'ledger: sqlite'],
+    env,
+  );
 }
 
 /** The same for Redis. */

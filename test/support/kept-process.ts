@@ -60,7 +60,8 @@ export async function keepProcess({ name, command, env, probe }: KeptProcessOpti
           await probe();
           return;
         } catch (error) {
-          if (Date.now() > deadline) throw new Error(readFileSync(join(folder, 'server.log'), 'utf8'), { cause: error });
+          if (Date.now() > deadline)
+            throw new Error(readFileSync(join(folder, 'server.log'), 'utf8'), { cause: error });
           await setTimeout(25);
         }
       }

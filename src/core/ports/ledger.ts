@@ -212,6 +212,15 @@ export interface CallView {
   attempts: AttemptView[];
 }
 
+/** Rows that were deleted. */
+export interface Pruned {
+  payloads: number;
+  idempotency: number;
+  calls: number;
+  /** Sums of budget periods. */
+  windows: number;
+}
+
 export interface CallFilter {
   /** 1 to 1000. */
   limit: number;
@@ -317,8 +326,8 @@ export interface Ledger {
   claimEngine(engine: string): Promise<string>;
   /** Unties it; gives the engine that it was tied to, or null. */
   releaseEngine(): Promise<string | null>;
-  /** Deletes expired payloads, idempotency rows, and ended calls beyond retention. */
-  prune(now: number, callRetentionMs: number): Promise<{ payloads: number; idempotency: number; calls: number }>;
+  /** Deletes expired payloads and idempotency rows, and, beyond retention, ended calls and sums of budget periods. */
+  prune(now: number, callRetentionMs: number): Promise<Pruned>;
   backup(path: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -24,7 +24,10 @@ describe.skipIf(redisUnavailableReason())('in Redis', () => {
       link = await connectRedis({ url: redis().url, fleet: 'contract' });
     });
     afterAll(() => link.close());
-    hotStateContract((now) => createRedisHotState({ link: { ...link, isUp: true, prefix: `{${randomUUID()}}` }, now }), 15);
+    hotStateContract(
+      (now) => createRedisHotState({ link: { ...link, isUp: true, prefix: `{${randomUUID()}}` }, now }),
+      15,
+    );
   });
 
   it('G4 two nodes that take at once let exactly the limit through', async () => {

@@ -126,8 +126,7 @@ export function createRedisHotState(options: RedisHotStateOptions): HotState {
         tokens,
       ]);
       const refused = (await client.eval(TAKE, keys.length, ...keys, ...head(name), ...args)) as
-        | [index: number, kind: keyof LimitSettings, waitMs: string]
-        | null;
+        [index: number, kind: keyof LimitSettings, waitMs: string] | null;
       if (!refused) return;
       const [index, kind, waitMs] = refused;
       const { scope, limits } = scopes[Number(index) - 1] ?? { scope: '', limits: {} as LimitSettings };
