@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates or updates Temporal's two databases. Safe to repeat. Connection: SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD.
+# Creates or updates Temporal's two databases, and makes the one of the ledger, whose schema the nodes make. Safe to repeat. Connection: SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD.
 set -eu
 
 schema=${TEMPORAL_SCHEMA_DIRECTORY:-/etc/temporal/schema/postgresql/v12}
@@ -15,3 +15,4 @@ prepare() {
 
 prepare temporal temporal
 prepare temporal_visibility visibility
+temporal-sql-tool --db "${LEDGER_DATABASE:-holdfast}" create

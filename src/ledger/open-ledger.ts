@@ -43,5 +43,7 @@ export async function storeUrlOf(
   const url = source === 'env' ? env[name] : (await secrets.resolve(name))?.value;
   if (url) return url;
   const fix = source === 'env' ? `Set ${name}` : `Store it: holdfast secrets set ${name}`;
-  throw new HoldfastError('invalid_request', `${setting} refers to ${reference}, and there is none. ${fix}.`, { param: setting });
+  throw new HoldfastError('invalid_request', `${setting} refers to ${reference}, and there is none. ${fix}.`, {
+    param: setting,
+  });
 }

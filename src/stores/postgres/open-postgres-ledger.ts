@@ -66,10 +66,9 @@ export async function openPostgresLedger(
 }
 
 async function useSchema(db: Kysely<Tables>, use: SchemaUse): Promise<void> {
-  if (use === 'upgrade') return await migrate(db);
   const found = await schemaVersion(db);
-  if (found === 0 && use === 'create') return await migrate(db);
-  refuseOtherSchema(found);
+  if (use === 'upgrade' || (use === 'create' && found === 0)) await migrate(db);
+  else refuseOtherSchema(found);
 }
 
 /** The schema's version as it stands, 0 without one. Changes nothing. @throws HoldfastError as `openPostgresLedger`. */

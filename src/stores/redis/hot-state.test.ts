@@ -35,7 +35,7 @@ describe.skipIf(redisUnavailableReason())('in Redis', () => {
     const nodes = links.map((link) => createRedisHotState({ link }));
     const scopes = limited({ requestsPerMinute: 37, concurrency: 23 });
     const results = await Promise.allSettled(
-      Array.from({ length: 200 }, (_, n) => nodes[n % 2]?.take({ name: `p${String(n)}`, scopes }, 1)),
+      Array.from({ length: 200 }, async (_, n) => nodes[n % 2]?.take({ name: `p${String(n)}`, scopes }, 1)),
     );
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(23);
     nodes[1]?.free({ name: 'p0', scopes });

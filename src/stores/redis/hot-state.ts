@@ -129,7 +129,7 @@ export function createRedisHotState(options: RedisHotStateOptions): HotState {
         [index: number, kind: keyof LimitSettings, waitMs: string] | null;
       if (!refused) return;
       const [index, kind, waitMs] = refused;
-      const { scope, limits } = scopes[Number(index) - 1] ?? { scope: '', limits: {} as LimitSettings };
+      const { scope, limits } = scopes[index - 1] ?? { scope: '', limits: {} as LimitSettings };
       throw rateLimited(scope, kind, limits[kind] ?? 0, Number(waitMs) || CONCURRENCY_RETRY_MS);
     },
     hold({ name, scopes }, instead = '') {

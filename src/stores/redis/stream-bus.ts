@@ -61,7 +61,7 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
   const inboxOf = (name: string) => `${prefix}inbox:${name}`;
   const wantsOf = (callId: string) => `${prefix}wants:${callId}`;
   let isReading = false;
-  let isClosed = false;
+  const closing = new AbortController();
 
   /** Fails where Redis is away: what follows from that is this node's own bus. */
   function tell(note: BusNote): void {
@@ -121,12 +121,12 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
 
   /** Reads while anything is followed. What was read is removed at once. */
   async function readInbox(): Promise<void> {
-    if (isReading || isClosed) return;
+    if (isReading || closing.signal.aborted) return;
     isReading = true;
     const reader = link.another({ commandTimeout: READ_BLOCK_MS * 2 });
     let after = '0';
     try {
-      while (!isClosed && interests.size > 0) {
+      while (interests.size > 0) {
         try {
           if (reader.status === 'wait') await reader.connect();
           const found = await reader.xreadBuffer('COUNT', READ_COUNT, 'BLOCK', READ_BLOCK_MS, 'STREAMS', inboxOf(node), after); // prettier-ignore
@@ -261,7 +261,7 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
     },
     isRunHere: (callId) => local.isRunHere(callId),
     close() {
-      isClosed = true;
+      closing.abort();
       clearInterval(expiry);
       for (const { timer } of interests.values()) clearTimeout(timer);
       interests.clear();
