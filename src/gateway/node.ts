@@ -16,7 +16,7 @@ import type { Settings } from '../core/settings.ts';
 import { createAdministration } from './administration.ts';
 import { createCallEngine } from './call-engine.ts';
 import { createCallService } from './call-service.ts';
-import { checkEngine } from './check-engine.ts';
+import { checkEngine, checkRetention } from './check-engine.ts';
 import { createEndWatch } from './end-watch.ts';
 import { noOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
@@ -82,9 +82,9 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const owner = `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}:${randomUUID().slice(0, 8)}`;
   const shared = await startOrClose(ledger, async () => {
-    if (settings.ledgerStore.kind === 'postgres') {
-      await checkEngine({ connection, namespace, ledger, idempotencyMs: settings.retention.idempotencyMs });
-    }
+    // A home's own server is set up by the home, and cannot be another's.
+    if (!options.isAlone) await checkRetention({ connection, namespace }, settings.retention.idempotencyMs);
+    if (settings.ledgerStore.kind === 'postgres') await checkEngine({ connection, namespace }, ledger);
     return openSharedState({
       settings,
       masterKey,

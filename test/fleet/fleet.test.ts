@@ -186,63 +186,70 @@ ${TENANTS.map((name) => `  - { name: ${name}, tenant: ${name}, hash: "${hashVirt
   it.each([
     ['the first', () => [a, b] as const],
     ['the second', () => [b, a] as const],
-  ])('G1 G2 G7 kill -9 of %s node: its calls move, streams go on honestly at the other', async (which, nodes) => {
-    const [dies, stays] = nodes();
-    const paced = { model: 'sim/sim-small+pace=150+words=40', stream: true };
-    const name = (what: string) => `${what} ${which}`;
-    const streams = await Promise.all(
-      ['plain', 'rollback'].map(
-        (what) =>
+  ])(
+    'G1 G2 G7 kill -9 of %s node: its calls move, streams go on honestly at the other',
+    { timeout: 150_000 },
+    async (which, nodes) => {
+      const [dies, stays] = nodes();
+      const paced = { model: 'sim/sim-small+pace=150+words=40', stream: true };
+      const name = (what: string) => `${what} ${which}`;
+      const streams = await Promise.all(
+        ['plain', 'rollback'].map(
+          (what) =>
         ask(dies, name(what), { ...paced, ...(what === 'rollback' && { headers: { 'x-holdfast-stream': 'rollback', 'idempotency-key': name(what) } }), ...(what === 'plain' && { headers: { 'idempotency-key': name(what) } }) }), // prettier-ignore
-      ),
-    );
-    const readers = streams.map((stream) => readEvents(stream));
-    const heads = await Promise.all(readers.map((reader) => readUntil(reader, (seen) => textOf(seen).length > 10)));
-    const keyed = { 'idempotency-key': name('json') };
-    const lost = ask(dies, name('json'), { model: 'sim/sim-small+delay=2500', headers: keyed, tenant: 'lone' }).catch(
-      () => null,
-    );
-    const careful = ask(dies, name('careful'), {
-      model: 'once',
-      headers: { 'idempotency-key': name('careful') },
-    }).catch(() => null);
-    await until('all are at the provider', () => hitsOf(name('json')).length + hitsOf(name('careful')).length === 2);
-    const killedAt = Date.now();
-    await dies.kill();
-    await Promise.all([lost, careful, ...readers.map((reader) => Array.fromAsync(reader).catch(() => []))]);
+        ),
+      );
+      const readers = streams.map((stream) => readEvents(stream));
+      const heads = await Promise.all(readers.map((reader) => readUntil(reader, (seen) => textOf(seen).length > 10)));
+      const keyed = { 'idempotency-key': name('json') };
+      const lost = ask(dies, name('json'), { model: 'sim/sim-small+delay=2500', headers: keyed, tenant: 'lone' }).catch(
+        () => null,
+      );
+      const careful = ask(dies, name('careful'), {
+        model: 'once',
+        headers: { 'idempotency-key': name('careful') },
+      }).catch(() => null);
+      await until('all are at the provider', () => hitsOf(name('json')).length + hitsOf(name('careful')).length === 2);
+      const killedAt = Date.now();
+      await dies.kill();
+      await Promise.all([lost, careful, ...readers.map((reader) => Array.fromAsync(reader).catch(() => []))]);
 
-    const [plain, rollback] = streams.map(idOf) as [string, string];
-    const lastIds = heads.map((head) => head.at(-1)?.id ?? '') as [string, string];
-    // It holds text of the lost attempt and did not ask for a rollback: it is told so, before a stream begins.
-    const refused = await followAt(stays, plain, { 'last-event-id': lastIds[0] });
-    expect(refused.status).toBe(502);
-    expect(await refused.json()).toMatchObject({ error: { code: 'outcome_unknown' } });
-    const rolled = await readAll(
-      await followAt(stays, rollback, { 'last-event-id': lastIds[1], 'x-holdfast-stream': 'rollback' }),
-    );
-    expect(rolled[0]?.event).toBe('attempt-rollback');
-    expect(rolled.at(-1)?.data).toBe('[DONE]');
-    for (const stream of streams) {
-      const whole = await readAll(await followAt(stays, idOf(stream)));
-      expect(textOf(whole)).toMatch(/^\[simulated\]/);
-      if (idOf(stream) === rollback) expect(textOf(rolled)).toBe(textOf(whole));
-    }
+      const [plain, rollback] = streams.map(idOf) as [string, string];
+      const lastIds = heads.map((head) => head.at(-1)?.id ?? '') as [string, string];
+      // It holds text of the lost attempt and did not ask for a rollback: it is told so, before a stream begins.
+      const refused = await followAt(stays, plain, { 'last-event-id': lastIds[0] });
+      expect(refused.status).toBe(502);
+      expect(await refused.json()).toMatchObject({ error: { code: 'outcome_unknown' } });
+      const rolled = await readAll(
+        await followAt(stays, rollback, { 'last-event-id': lastIds[1], 'x-holdfast-stream': 'rollback' }),
+      );
+      expect(rolled[0]?.event).toBe('attempt-rollback');
+      expect(rolled.at(-1)?.data).toBe('[DONE]');
+      for (const stream of streams) {
+        const whole = await readAll(await followAt(stays, idOf(stream)));
+        expect(textOf(whole)).toMatch(/^\[simulated\]/);
+        if (idOf(stream) === rollback) expect(textOf(rolled)).toBe(textOf(whole));
+      }
 
-    // While the lost call is in flight at the other node, it has its place under the limit of one.
-    const again = ask(stays, name('json'), { model: 'sim/sim-small+delay=2500', headers: keyed, tenant: 'lone' });
-    const reply = await again;
-    expect(reply.status).toBe(200);
-    const json = await callOf(stays, idOf(reply));
-    console.log(`calls of ${which} node answered by the other ${String(Date.now() - killedAt)} ms after its end`);
-    expect(json.attempts.map(({ state }) => state)).toEqual(['unknown', 'settled']);
-    expect(hitsOf(name('json'))).toHaveLength(2);
-    await until('its place is free', async () => (await ask(stays, 'next', { tenant: 'lone' })).status === 200);
+      // While the lost call is in flight at the other node, it has its place under the limit of one.
+      const again = ask(stays, name('json'), { model: 'sim/sim-small+delay=2500', headers: keyed, tenant: 'lone' });
+      const reply = await again;
+      expect(reply.status).toBe(200);
+      const json = await callOf(stays, idOf(reply));
+      console.log(`calls of ${which} node answered by the other ${String(Date.now() - killedAt)} ms after its end`);
+      expect(json.attempts.map(({ state }) => state)).toEqual(['unknown', 'settled']);
+      expect(hitsOf(name('json'))).toHaveLength(2);
+      await until('its place is free', async () => (await ask(stays, 'next', { tenant: 'lone' })).status === 200);
 
-    const ended = await ask(stays, name('careful'), { model: 'once', headers: { 'idempotency-key': name('careful') } });
-    expect(ended.status).toBe(502);
-    expect(hitsOf(name('careful'))).toHaveLength(1);
-    await dies.start();
-  });
+      const ended = await ask(stays, name('careful'), {
+        model: 'once',
+        headers: { 'idempotency-key': name('careful') },
+      });
+      expect(ended.status).toBe(502);
+      expect(hitsOf(name('careful'))).toHaveLength(1);
+      await dies.start();
+    },
+  );
 
   it('a place is given back when the call ends on another node and its client has left', async () => {
     const gone = new AbortController();
