@@ -1,8 +1,8 @@
 #!/bin/sh
-# Creates or updates Temporal's two databases. Safe to repeat. Connection: SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD.
+# Creates or updates Temporal's two databases, and makes the one of the ledger, whose schema the nodes make. Safe to repeat. Connection: SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD.
 set -eu
 
-schema=/etc/temporal/schema/postgresql/v12
+schema=${TEMPORAL_SCHEMA_DIRECTORY:-/etc/temporal/schema/postgresql/v12}
 
 prepare() {
   database=$1
@@ -15,3 +15,4 @@ prepare() {
 
 prepare temporal temporal
 prepare temporal_visibility visibility
+temporal-sql-tool --db "${LEDGER_DATABASE:-holdfast}" create

@@ -8,6 +8,7 @@ import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerKeys } from './commands/keys.ts';
+import { registerLedger } from './commands/ledger.ts';
 import { registerListings } from './commands/listings.ts';
 import { registerReplay } from './commands/replay.ts';
 import { registerSecrets } from './commands/secrets.ts';
@@ -29,6 +30,7 @@ export function createProgram(context: CliContext): Command {
     registerSecrets,
     registerAudit,
     registerBackup,
+    registerLedger,
     registerReplay,
     registerConfig,
     registerDoctor,

@@ -14,7 +14,7 @@ import { nanoUsdFromUsd } from '../core/money.ts';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { isPrivateHost } from './private-host.ts';
-import { ledgerStoreProblems, resolveLedgerStore } from './resolve-stores.ts';
+import { hotStoreProblems, ledgerStoreProblems, resolveHotStore, resolveLedgerStore } from './resolve-stores.ts';
 import type { BudgetFile, ConfigFile, LimitsFile, RouteFile, ScopeFile, TenantFile } from './schema.ts';
 
 const HOUR_MS = 3_600_000;
@@ -140,7 +140,7 @@ export function resolveConfig(
     });
   });
 
-  problems.push(...ledgerStoreProblems(file.stores, context.env));
+  problems.push(...ledgerStoreProblems(file.stores, context.env), ...hotStoreProblems(file.stores, context.env));
 
   if (file.retention.payloadHours < file.retention.idempotencyHours) {
     problems.push({
@@ -170,6 +170,7 @@ export function resolveConfig(
       callMs: file.retention.callDays * 24 * HOUR_MS,
     },
     ledgerStore: resolveLedgerStore(file.stores),
+    hotStore: resolveHotStore(file.stores),
     priceOverrides: file.prices.overrides ?? null,
   };
   return { settings, problems };

@@ -130,7 +130,11 @@ export const storesSchema = z.strictObject({
     .string()
     .regex(REFERENCE, 'write env:NAME or secret:NAME; never the URL itself, it holds a password')
     .optional(),
-  hot: z.literal('memory').default('memory'),
+  hot: z.enum(['memory', 'redis']).default('memory'),
+  redisUrl: z
+    .string()
+    .regex(REFERENCE, 'write env:NAME or secret:NAME; never the URL itself, it may hold a password')
+    .optional(),
 });
 
 export const configSchema = z.strictObject({

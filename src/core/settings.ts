@@ -86,6 +86,13 @@ export type LedgerStore =
   /** `urlReference` is `env:NAME` or `secret:NAME`. */
   | { kind: 'postgres'; urlReference: string };
 
+/** Where limits of speed are counted, and how nodes hear of each other. */
+export type HotStore =
+  /** In each process by itself. */
+  | { kind: 'memory' }
+  /** `urlReference` is `env:NAME` or `secret:NAME`. */
+  | { kind: 'redis'; urlReference: string };
+
 export interface Settings {
   /** Where it came from: a path, or `built-in`. */
   origin: string;
@@ -106,6 +113,7 @@ export interface Settings {
   security: { redact: readonly string[]; blockSecrets: boolean };
   retention: { idempotencyMs: number; payloadMs: number; callMs: number };
   ledgerStore: LedgerStore;
+  hotStore: HotStore;
   /** Path of price overrides, or null. */
   priceOverrides: string | null;
 }

@@ -4,11 +4,14 @@ import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { openaiChatDoor } from '../providers/openai/door.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
-import { createRateLimiter } from '../governance/rate-limiter.ts';
+import { createMemoryHotState } from '../stores/memory/hot-state.ts';
 import { allowed, answerOf, openInput } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
 import { noOrphans } from './orphans.ts';
+import { createPlaceKeeper } from './place-keeper.ts';
 import { createCallService, type StartCall } from './call-service.ts';
+
+const fail = (error: unknown) => expect.unreachable(String(error));
 
 async function stage(start: (input: CallInput) => Promise<void>) {
   const { ledger, payloads } = await temporaryLedger();
@@ -26,7 +29,7 @@ async function stage(start: (input: CallInput) => Promise<void>) {
     },
     orphans: noOrphans,
     endWatch: { add: () => () => undefined, stop: () => undefined },
-    limiter: createRateLimiter(),
+    places: createPlaceKeeper({ hot: createMemoryHotState(), ledger, onError: fail }),
     scopesOf: () => [
       { scope: 'tenant:acme', limits: { requestsPerMinute: null, tokensPerMinute: null, concurrency: 1 } },
     ],

@@ -7,17 +7,18 @@ import type { Admission, CallInput, CallKind, CallMode, Principal } from '../cor
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { LimitedScope } from '../core/ports/hot-state.ts';
 import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Ledger } from '../core/ports/ledger.ts';
 import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
 import type { Caller } from '../governance/authenticate.ts';
-import type { RateLimiter, LimitedScope } from '../governance/rate-limiter.ts';
 import type { CallEngine } from './call-engine.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { EndWatch } from './end-watch.ts';
 import type { Orphans } from './orphans.ts';
+import type { PlaceKeeper } from './place-keeper.ts';
 
 export interface CallServiceDeps {
   ledger: Ledger;
@@ -26,7 +27,7 @@ export interface CallServiceDeps {
   engine: CallEngine;
   endWatch: EndWatch;
   orphans: Orphans;
-  limiter: RateLimiter;
+  places: PlaceKeeper;
   /** The scopes whose limits a call meets. */
   scopesOf(call: { principal: Principal; tags: Record<string, string> }): readonly LimitedScope[];
   /** Blocks, redacts, bounds the output. @throws HoldfastError `content_blocked`. */
@@ -116,8 +117,6 @@ function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: C
 }
 
 export function createCallService(deps: CallServiceDeps): CallService {
-  const releases = new Map<string, () => void>();
-
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
     const { mode = null } = given;
@@ -135,8 +134,8 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const orphan = mayTakeOver ? await takeOrphan(caller, request) : null;
     if (orphan !== null) return join({ status: 'attached', callId: orphan }, request);
     const { request: canonical } = door.toCanonical(request);
-    const release = deps.limiter.take(deps.scopesOf({ principal, tags: preparedTags }), deps.estimateTokens(canonical));
-    let started: StartedCall | null = null;
+    const scopes = deps.scopesOf({ principal, tags: preparedTags });
+    const place = await deps.places.take(scopes, deps.estimateTokens(canonical));
     try {
       const model = typeof canonical['model'] === 'string' ? canonical['model'] : '';
       const call = {
@@ -161,12 +160,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
       });
       if (accepted.status !== 'accepted') return join(accepted, request);
       // Known before the start: a call may have ended before its start returns.
-      releases.set(accepted.input.callId, release);
+      place.keepFor(accepted.input.callId);
       await deps.faults?.reach('after-accept', accepted.input.callId);
-      started = await launch(accepted.input, request);
-      return started;
+      return await launch(accepted.input, request);
     } finally {
-      if (!started) release();
+      place.free();
     }
   }
 
@@ -209,7 +207,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
       if (call.attempts.length === 0) {
         controller.abort();
-        releases.delete(callId);
+        freePlace(call);
         throw unavailable;
       }
     }
@@ -226,9 +224,8 @@ export function createCallService(deps: CallServiceDeps): CallService {
   }
 
   /** Under the concurrency limit. */
-  function freePlace(callId: string): void {
-    releases.get(callId)?.();
-    releases.delete(callId);
+  function freePlace({ id }: CallView): void {
+    deps.places.free(id);
   }
 
   function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
@@ -256,11 +253,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
         }
       }
       for await (const batch of messages) {
-        const hasEnded = batch.some(({ type }) => type === 'call-end');
-        // It may have ended in another process, which cannot give its place back.
-        if (hasEnded) freePlace(callId);
+        const end = batch.find((message) => message.type === 'call-end');
+        // It may have ended in another process: what is freed there is this node's to forget.
+        if (end) freePlace(end.call);
         yield batch;
-        if (hasEnded) return;
+        if (end) return;
       }
     } finally {
       unwatch();
@@ -294,6 +291,6 @@ export function createCallService(deps: CallServiceDeps): CallService {
       deps.bus.requestCancel(callId);
       await deps.engine.cancel(callId);
     },
-    onCallEnd: (call) => freePlace(call.id),
+    onCallEnd: freePlace,
   };
 }

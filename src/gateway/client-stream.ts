@@ -43,12 +43,15 @@ export function createClientStream(options: ClientStreamOptions) {
   let seq = 0;
   /** The client was told to drop what it held of the very attempt that answers. */
   let restarted = false;
+  /** Frames of the attempt so far, without a gap. */
+  let taken = 0;
 
-  /** Gives each event its id, and leaves out those that the client had before it came back. */
-  function numbered(events: readonly SseEvent[]): SseEvent[] {
+  /** Gives each event its id, and leaves out those that the client had before it came back, or before `from`. */
+  function numbered(events: readonly SseEvent[], from = 0): SseEvent[] {
     const out: SseEvent[] = [];
     for (const event of events) {
       const position = { callId, attempt, seq: seq++ };
+      if (position.seq < from) continue;
       if (!restarted && resumeFrom?.attempt === attempt && position.seq <= resumeFrom.seq) continue;
       out.push({ ...event, id: formatStreamPosition(position) });
     }
@@ -115,11 +118,14 @@ export function createClientStream(options: ClientStreamOptions) {
       stream = createDoorStream(wire, door, request);
       held = [];
       seq = 0;
+      taken = 0;
       return true;
     },
     /** The client's events for a frame of the attempt that has begun; none of an attempt older than the client's. */
     take(frame: Frame): SseEvent[] {
-      if (!stream || attempt < heldByClient) return [];
+      // What came from another node may lack something: the rest is taken from the answer then.
+      if (!stream || attempt < heldByClient || frame.attempt !== attempt || frame.seq !== taken) return [];
+      taken += 1;
       const events = numbered(stream.push(frame.raw, frame.events));
       if (held === null) return events;
       held.push(...events);
@@ -138,14 +144,17 @@ export function createClientStream(options: ClientStreamOptions) {
       if (stored.isRecovered && heldByClient === answeredBy && !(await mayStartOver(answeredBy))) {
         return fail(recoveredError(answeredBy));
       }
-      if (streamed && stream !== null && !stored.isRecovered) {
+      const isWhole = !restarted && taken === (stored.frames?.length ?? 0);
+      if (streamed && stream !== null && isWhole) {
         await open().write([...(held ?? []), ...numbered(stream.end())]);
       } else {
-        // Nothing of this attempt was streamed here: it answered in one piece, or ran before this client came.
+        // Nothing of this attempt was streamed here, or not all: it answered in one piece, ran before this client came, or
+        // runs on a node that could not send everything in time.
+        const sentBefore = streamed && held === null ? seq : 0;
         attempt = answeredBy;
         seq = 0;
         const events = stored.frames === null ? inOnePiece(stored) : replayFrames(stored, door, request);
-        await open().write(numbered(events));
+        await open().write(numbered(events, sentBefore));
       }
       open().end();
       return reply;

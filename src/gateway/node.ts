@@ -1,5 +1,7 @@
 /** A node: stores, domains, Temporal workers and gateway in one process, so that a call stays where its client waits. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
@@ -14,12 +16,14 @@ import type { Settings } from '../core/settings.ts';
 import { createAdministration } from './administration.ts';
 import { createCallEngine } from './call-engine.ts';
 import { createCallService } from './call-service.ts';
+import { checkEngine, checkRetention } from './check-engine.ts';
 import { createEndWatch } from './end-watch.ts';
 import { noOrphans } from './orphans.ts';
+import { createPlaceKeeper } from './place-keeper.ts';
 import { createGateway } from './server.ts';
+import { openSharedState } from './shared-state.ts';
 import { takeOver } from './take-over.ts';
 import { createAuthenticator } from '../governance/authenticate.ts';
-import { createRateLimiter } from '../governance/rate-limiter.ts';
 import { estimateRequestTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
@@ -78,12 +82,33 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
   const { ledger, payloads } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
+  const owner = `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}:${randomUUID().slice(0, 8)}`;
+  const shared = await startOrClose(ledger, async () => {
+    // A home's own server is set up by the home, and cannot be another's.
+    if (!options.isAlone) await checkRetention({ connection, namespace }, settings.retention.idempotencyMs);
+    if (settings.ledgerStore.kind === 'postgres') await checkEngine({ connection, namespace }, ledger);
+    return openSharedState({
+      settings,
+      masterKey,
+      secrets,
+      env,
+      node: owner,
+      onError,
+      onChange: (isUp, reason) =>
+        logger[isUp ? 'info' : 'warn']({ reason }, isUp ? 'Redis is back' : 'Redis is away: limits of this node alone'),
+    });
+  });
+  const places = createPlaceKeeper({ hot: shared.hot, ledger, onError });
+  shared.onReturn(() => places.reclaim());
   const domain = createDomain({
     settings,
     ledger,
     payloads,
     secrets,
+    bus: shared.bus,
+    owner,
     env,
+    onAttempt: (order) => places.keep(order.callId, domain.scopesOf(order)),
     hashKey: deriveKey(masterKey, 'fingerprint'),
     onCallEnd,
     faults: options.faults,
@@ -94,6 +119,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const metrics = createMetrics({
     liveAttempts: () => domain.attempts.live,
     openChannels: () => domain.bus.channels,
+    redisIsUp: shared.isUp,
   });
   const relay = startOutboxRelay({
     ledger,
@@ -120,7 +146,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     engine,
     endWatch,
     orphans,
-    limiter: createRateLimiter(),
+    places,
     scopesOf: (call) => domain.scopesOf(domain.payerOf(call)),
     prepare: domain.prepare,
     prepareTags: domain.prepareTags,
@@ -169,6 +195,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   });
   async function closeStores(): Promise<void> {
     endWatch.stop();
+    places.stop();
+    shared.close();
     relay.stop();
     await relay.flush();
     await domain.dispatcher.close();
@@ -208,6 +236,16 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     throw error;
   }
   return { url, liveAttempts: () => domain.attempts.live, running: workers.running, drain };
+}
+
+/** What fails to start leaves no connection behind. */
+async function startOrClose<T>(ledger: { close(): Promise<void> }, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
 }
 
 async function listen(app: FastifyInstance, { host, port }: Settings['gateway']): Promise<string> {

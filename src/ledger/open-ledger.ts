@@ -6,7 +6,7 @@ import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { SecretStore } from '../core/ports/secret-store.ts';
 import type { LedgerStore } from '../core/settings.ts';
 import { parseCredentialReference } from '../credentials/credential-reference.ts';
-import { openPostgresLedger } from '../stores/postgres/open-postgres-ledger.ts';
+import { openPostgresLedger, type SchemaUse } from '../stores/postgres/open-postgres-ledger.ts';
 import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
 
 export interface OpenLedgerOptions {
@@ -19,6 +19,8 @@ export interface OpenLedgerOptions {
   secrets: Pick<SecretStore, 'resolve'>;
   /** For a URL that is given as `env:NAME`. */
   env: Readonly<Record<string, string | undefined>>;
+  /** What may be done to the schema of a ledger in PostgreSQL; a file is always brought up to date. Default `upgrade`. */
+  schema?: SchemaUse;
 }
 
 export const ledgerPath = (home: string) => join(home, 'ledger.db');
@@ -27,11 +29,13 @@ export const ledgerPath = (home: string) => join(home, 'ledger.db');
 export async function openLedger(options: OpenLedgerOptions): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
   const { store, home, masterKey } = options;
   if (store.kind === 'sqlite') return openSqliteLedger({ path: ledgerPath(home), masterKey });
-  return openPostgresLedger({ url: await postgresUrlOf(store.urlReference, options), masterKey });
+  const url = await storeUrlOf('stores.postgresUrl', store.urlReference, options);
+  return openPostgresLedger({ url, masterKey, ...(options.schema && { schema: options.schema }) });
 }
 
 /** Reads the URL at the moment it is needed. It holds a password, so it stays out of settings, logs and errors. */
-export async function postgresUrlOf(
+export async function storeUrlOf(
+  setting: 'stores.postgresUrl' | 'stores.redisUrl',
   reference: string,
   { secrets, env }: Pick<OpenLedgerOptions, 'secrets' | 'env'>,
 ): Promise<string> {
@@ -39,7 +43,7 @@ export async function postgresUrlOf(
   const url = source === 'env' ? env[name] : (await secrets.resolve(name))?.value;
   if (url) return url;
   const fix = source === 'env' ? `Set ${name}` : `Store it: holdfast secrets set ${name}`;
-  throw new HoldfastError('invalid_request', `stores.postgresUrl refers to ${reference}, and there is none. ${fix}.`, {
-    param: 'stores.postgresUrl',
+  throw new HoldfastError('invalid_request', `${setting} refers to ${reference}, and there is none. ${fix}.`, {
+    param: setting,
   });
 }

@@ -62,7 +62,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   await askForUnknown(deps, report);
   report.abandoned += await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
   const pruned = await deps.ledger.prune(now, deps.callRetentionMs);
-  report.pruned = pruned.payloads + pruned.idempotency + pruned.calls;
+  report.pruned = pruned.payloads + pruned.idempotency + pruned.calls + pruned.windows;
   return report;
 }
 

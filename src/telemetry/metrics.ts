@@ -12,7 +12,14 @@ export interface Metrics {
 const NANO_PER_USD = 1e9;
 const SWEPT = ['started', 'settled', 'reconciled', 'abandoned'] as const;
 
-export function createMetrics(sources: { liveAttempts(): number; openChannels(): number }): Metrics {
+export interface MetricSources {
+  liveAttempts(): number;
+  openChannels(): number;
+  /** None where Redis is not used. */
+  redisIsUp?: (() => boolean) | null;
+}
+
+export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -82,6 +89,17 @@ export function createMetrics(sources: { liveAttempts(): number; openChannels():
       this.set(sources.openChannels());
     },
   });
+  const { redisIsUp } = sources;
+  if (redisIsUp) {
+    new Gauge({
+      name: 'holdfast_redis_up',
+      help: '1 while Redis answers; at 0 this node keeps its limits by itself.',
+      registers,
+      collect() {
+        this.set(redisIsUp() ? 1 : 0);
+      },
+    });
+  }
 
   return {
     registry,

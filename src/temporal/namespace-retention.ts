@@ -15,11 +15,17 @@ export async function ensureRetention(
   namespace: string,
   retentionMs: number,
 ): Promise<void> {
-  const { config } = await workflowService.describeNamespace({ namespace });
-  const currentMs = optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
-  if (currentMs >= retentionMs) return;
+  if ((await namespaceRetentionMs({ workflowService }, namespace)) >= retentionMs) return;
   await workflowService.updateNamespace({
     namespace,
     config: { workflowExecutionRetentionTtl: msToTs(retentionMs) },
   });
+}
+
+export async function namespaceRetentionMs(
+  { workflowService }: Pick<ConnectionLike, 'workflowService'>,
+  namespace: string,
+): Promise<number> {
+  const { config } = await workflowService.describeNamespace({ namespace });
+  return optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
 }

@@ -1,9 +1,8 @@
 /** The domains, wired to this node's stores: what activities and doors are made of, without Temporal. */
 import { createHmac, randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { chargeAttempt } from '../attempts/charge-attempt.ts';
 import { createAttemptRunner, type AttemptRunner } from '../attempts/run-attempt.ts';
-import type { CallInput, Principal } from '../core/call/types.ts';
+import type { AttemptOrder, CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { parseNanoUsd } from '../core/money.ts';
@@ -27,17 +26,22 @@ import { loadPriceOverrides } from '../ledger/pricing/price-overrides.ts';
 import { createDispatcher, type Dispatcher } from '../providers/dispatch/dispatcher.ts';
 import { doorWires, providerAdapters } from '../providers/registry.ts';
 import { requiredCapabilities } from '../providers/required-capabilities.ts';
-import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
+import type { MemoryStreamBus } from '../stores/memory/stream-bus.ts';
 
 export interface DomainOptions {
   settings: Settings;
   ledger: Ledger;
   payloads: PayloadStore;
   secrets: SecretStore;
+  bus: MemoryStreamBus;
+  /** Names this process life, in attempt rows and to the engine. */
+  owner: string;
   env: Readonly<Record<string, string | undefined>>;
   /** Keys the hashes of request bodies, so that a stolen ledger cannot be searched for a known prompt. */
   hashKey: Uint8Array;
   policy?: PolicyEngine;
+  /** Told of each order that is carried out here. */
+  onAttempt(order: AttemptOrder): void;
   /** Told of each call that ends with an answer. */
   onCallEnd(call: CallView): void;
   /** Tests only: what happens at the boundaries of calls. */
@@ -49,9 +53,7 @@ export interface DomainOptions {
 export type Domain = ReturnType<typeof createDomain>;
 
 export function createDomain(options: DomainOptions) {
-  const { settings, ledger, payloads } = options;
-  const bus = createMemoryStreamBus();
-  const owner = `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}`;
+  const { settings, ledger, payloads, bus, owner } = options;
   const dispatcher: Dispatcher = createDispatcher();
   const prices = createPriceBook(
     settings.priceOverrides ? { overrides: loadPriceOverrides(settings.priceOverrides) } : {},
@@ -70,7 +72,7 @@ export function createDomain(options: DomainOptions) {
     newDecisionId: () => `dec_${randomUUID()}`,
   };
 
-  const attempts: AttemptRunner = createAttemptRunner({
+  const runner = createAttemptRunner({
     ledger,
     payloads,
     bus,
@@ -91,6 +93,17 @@ export function createDomain(options: DomainOptions) {
     faults: options.faults,
     onDefect: options.onDefect,
   });
+
+  const attempts: AttemptRunner = {
+    ...runner,
+    get live() {
+      return runner.live;
+    },
+    run(order, signal) {
+      options.onAttempt(order);
+      return runner.run(order, signal);
+    },
+  };
 
   const inspect = createContentInspector(settings.security);
   const maskTags = (tags: Readonly<Record<string, string>>) =>
@@ -122,7 +135,6 @@ export function createDomain(options: DomainOptions) {
     bus,
     dispatcher,
     attempts,
-    /** Names this process life, in attempt rows and to the engine. */
     owner,
     faults: options.faults,
     payerOf,

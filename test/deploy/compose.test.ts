@@ -82,15 +82,23 @@ describe('docker-compose.yml', () => {
   });
 
   it('starts scripts that exist', () => {
-    for (const [, { entrypoint }] of services) {
-      const script = entrypoint?.at(-1)?.replace('/deploy/', 'deploy/temporal/');
+    for (const [, { entrypoint, volumes = [] }] of services) {
+      const [mounted = ''] = volumes.find((volume) => volume.endsWith(':/deploy:ro'))?.split(':') ?? [];
+      const script = entrypoint?.at(-1)?.replace('/deploy', mounted);
       if (script !== undefined) expect(existsSync(new URL(script, ROOT)), script).toBe(true);
     }
   });
 
-  it('has one node, whose Temporal is the one in this file', () => {
-    const nodes = services.filter(([, { build }]) => build !== undefined).map(([name]) => name);
-    expect(nodes).toEqual(['node']);
+  it('has two nodes of one image, each with a home of its own, whose Temporal, ledger and Redis are those of this file', () => {
+    const nodes = services.filter(([, { image }]) => image === compose.services['node']?.image);
+    expect(nodes.map(([name]) => name)).toEqual(['node', 'node-2']);
+    expect(nodes.filter(([, { build }]) => build !== undefined)).toHaveLength(1);
+    const homes = nodes.map(([, { volumes }]) => volumes?.find((volume) => volume.startsWith('holdfast-home')));
+    expect(new Set(homes).size).toBe(2);
+    const [first, second] = nodes.map(([, { environment }]) => environment);
+    expect(second).toEqual(first);
+    expect(new URL(first?.['DATABASE_URL']?.replace(/\$\{[^}]*\}/, 'p') ?? '').host).toBe('postgres:5432');
+    expect(new URL(first?.['REDIS_URL']?.replace(/\$\{[^}]*\}/, 'p') ?? '').host).toBe('redis:6379');
     const addresses = services.flatMap(([, { environment }]) => environment?.['TEMPORAL_ADDRESS'] ?? []);
     expect(new Set(addresses)).toEqual(new Set(['temporal:7233']));
     expect(compose.services).toHaveProperty('temporal');
@@ -99,7 +107,7 @@ describe('docker-compose.yml', () => {
 
 describe('the node of the image', () => {
   const settings = parseSettings(read('deploy/holdfast.yaml'), 'deploy/holdfast.yaml', {
-    env: {},
+    env: { DATABASE_URL: 'set by the compose file', REDIS_URL: 'set by the compose file' },
     adapters: providerAdapters,
   });
 
@@ -160,7 +168,7 @@ it('Prometheus scrapes services of the compose file', () => {
     scrape_configs: { static_configs: { targets: string[] }[] }[];
   };
   const targets = scrape_configs.flatMap((job) => job.static_configs.flatMap((config) => config.targets));
-  expect(targets).toEqual(['node:4000']);
+  expect(targets).toEqual(['node:4000', 'node-2:4000']);
   for (const target of targets) expect(Object.keys(compose.services)).toContain(target.split(':')[0]);
 });
 

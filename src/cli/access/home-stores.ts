@@ -12,9 +12,9 @@ import { createEncryptedSecretFile } from '../../stores/files/encrypted-secret-f
 export interface HomeStores {
   /**
    * The ledger that the configuration names, opened at the first use. `mayCreate` is for what is set up before the first
-   * `holdfast up`.
+   * `holdfast up`. Only `mayUpgrade` changes the schema of a database that has one: nodes of an older version work on it.
    */
-  ledger(options?: { mayCreate?: boolean }): Promise<Ledger>;
+  ledger(options?: { mayCreate?: boolean; mayUpgrade?: boolean }): Promise<Ledger>;
   secrets(): SecretStore;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
   };
   const secrets = (masterKey = keyOfHome()) =>
     createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-  const open = async (mayCreate: boolean): Promise<Ledger> => {
+  const open = async (mayCreate: boolean, mayUpgrade: boolean): Promise<Ledger> => {
     const store = loadLedgerStore(env);
     if (store.kind === 'sqlite' && !mayCreate && !existsSync(ledgerPath(home))) {
       throw new HoldfastError(
@@ -37,10 +37,11 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
       );
     }
     const masterKey = keyOfHome();
-    return (await openLedger({ store, home, masterKey, secrets: secrets(masterKey), env })).ledger;
+    const schema = mayUpgrade ? 'upgrade' : mayCreate ? 'create' : 'as-is';
+    return (await openLedger({ store, home, masterKey, secrets: secrets(masterKey), env, schema })).ledger;
   };
   return {
-    ledger: ({ mayCreate = false } = {}) => (opened ??= open(mayCreate)),
+    ledger: ({ mayCreate = false, mayUpgrade = false } = {}) => (opened ??= open(mayCreate, mayUpgrade)),
     secrets: () => secrets(),
     async close() {
       // Whoever asked for it has the error of a ledger that did not open.

@@ -1,14 +1,11 @@
 /** Whether the ledger can be opened by this version. Looks without changing: an older ledger is upgraded by `up`. */
 import { existsSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { loadLedgerStore } from '../../config/load-ledger-store.ts';
 import type { LedgerStore } from '../../core/settings.ts';
-import { ledgerPath, openLedger, postgresUrlOf } from '../../ledger/open-ledger.ts';
+import { ledgerPath, openLedger } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
-import { migrations as postgresMigrations } from '../../stores/postgres/migrations.ts';
-import { postgresSchemaVersion } from '../../stores/postgres/open-postgres-ledger.ts';
-import { migrations as sqliteMigrations } from '../../stores/sqlite/migrations.ts';
 import { openHomeStores } from '../access/home-stores.ts';
+import { ledgerVersion } from '../access/ledger-version.ts';
 import { errorText, type DoctorInput, type Finding } from './check.ts';
 
 const name = 'ledger';
@@ -23,8 +20,7 @@ export async function checkLedger(input: DoctorInput): Promise<Finding> {
   const isFile = store.kind === 'sqlite';
   if (isFile && !existsSync(ledgerPath(input.home))) return madeAtTheFirstStart(store);
   try {
-    const version = await versionOf(store, input);
-    const known = isFile ? sqliteMigrations.length : postgresMigrations.length;
+    const { found: version, known } = await ledgerVersion(store, input.home, input.env);
     if (version > known) {
       return {
         name,
@@ -52,24 +48,8 @@ function madeAtTheFirstStart({ kind }: LedgerStore): Finding {
   return { name, status: 'ok', message: `${kind}: none yet; made at the first start` };
 }
 
-async function versionOf(store: LedgerStore, { home, env }: DoctorInput): Promise<number> {
-  if (store.kind === 'sqlite') return sqliteVersion(ledgerPath(home));
-  // Lazy: the doctor must not make a home for a URL that does not come from there.
-  const resolve = (secret: string) => openHomeStores(home, env).secrets().resolve(secret);
-  return postgresSchemaVersion(await postgresUrlOf(store.urlReference, { secrets: { resolve }, env }));
-}
-
 async function openAndClose(store: LedgerStore, { home, env }: DoctorInput): Promise<void> {
   const masterKey = loadMasterKey({ home, env, makes: false });
   const secrets = openHomeStores(home, env).secrets();
   await (await openLedger({ store, home, masterKey, secrets, env })).ledger.close();
-}
-
-function sqliteVersion(path: string): number {
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    return Number(database.prepare('select max(version) as version from schema_version').get()?.['version'] ?? 0);
-  } finally {
-    database.close();
-  }
 }

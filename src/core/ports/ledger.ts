@@ -229,6 +229,15 @@ export interface CallView {
   attempts: AttemptView[];
 }
 
+/** Rows that were deleted. */
+export interface Pruned {
+  payloads: number;
+  idempotency: number;
+  calls: number;
+  /** Sums of budget periods. */
+  windows: number;
+}
+
 export interface CallFilter {
   /** 1 to 1000. */
   limit: number;
@@ -341,8 +350,15 @@ export interface Ledger {
   takeOutbox(limit: number): Promise<OutboxEvent[]>;
   ackOutbox(ids: readonly number[]): Promise<void>;
 
-  /** Deletes expired payloads, idempotency rows, and ended calls beyond retention. */
-  prune(now: number, callRetentionMs: number): Promise<{ payloads: number; idempotency: number; calls: number }>;
+  /**
+   * Ties the ledger to an engine at the first call; gives the one that it is tied to. Two engines at one ledger would each
+   * take the other's calls for lost.
+   */
+  claimEngine(engine: string): Promise<string>;
+  /** Unties it; gives the engine that it was tied to, or null. */
+  releaseEngine(): Promise<string | null>;
+  /** Deletes expired payloads and idempotency rows, and, beyond retention, ended calls and sums of budget periods. */
+  prune(now: number, callRetentionMs: number): Promise<Pruned>;
   backup(path: string): Promise<void>;
   close(): Promise<void>;
 }

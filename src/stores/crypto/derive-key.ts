@@ -1,7 +1,8 @@
 import { hkdfSync } from 'node:crypto';
 
 /** What a key derived from the master key may be used for. One use never shares a key with another. */
-export type KeyUse = 'payloads' | 'payload-refs' | 'secrets' | 'fingerprint' | 'master-key-check';
+export type KeyUse =
+  'payloads' | 'payload-refs' | 'secrets' | 'fingerprint' | 'master-key-check' | 'bus' | 'fleet-name';
 
 export const KEY_BYTES = 32;
 

@@ -20,7 +20,14 @@ interface Channel {
 /** Cancel requests that are remembered for attempts that have not begun to listen. */
 const REMEMBERED_CANCELS = 10_000;
 
-export function createMemoryStreamBus(): StreamBus & { readonly channels: number } {
+export interface MemoryStreamBus extends StreamBus {
+  /** Calls with a channel. */
+  readonly channels: number;
+  /** Whether an attempt of the call listens for its cancel here. */
+  isRunHere(callId: string): boolean;
+}
+
+export function createMemoryStreamBus(): MemoryStreamBus {
   const channels = new Map<string, Channel>();
   const cancelled = new LRUCache<string, true>({ max: REMEMBERED_CANCELS });
 
@@ -45,6 +52,7 @@ export function createMemoryStreamBus(): StreamBus & { readonly channels: number
     get channels() {
       return channels.size;
     },
+    isRunHere: (callId) => (channels.get(callId)?.cancelListeners.size ?? 0) > 0,
     publish(callId, message) {
       const channel = open(callId);
       if (message.type === 'attempt-start' && channel.subscribers.size === 0) channel.log = [];
@@ -85,6 +93,9 @@ export function createMemoryStreamBus(): StreamBus & { readonly channels: number
       if (cancelled.has(callId)) listener();
       return () => {
         channel.cancelListeners.delete(listener);
+        // Nobody has read it, and who comes later has no use for it: the call goes on elsewhere, or with another attempt.
+        // A fenced attempt is not told how its call ends.
+        if (channel.cancelListeners.size === 0 && channel.subscribers.size === 0) channel.log = [];
         release(callId, channel);
       };
     },

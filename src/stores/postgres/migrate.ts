@@ -44,3 +44,20 @@ export function refuseNewerSchema(found: number, known = migrations.length): voi
       'Start the newer Holdfast that wrote it, or restore a backup made before the upgrade.',
   );
 }
+
+/** For those who only look: the ledger must be there, and of this version. */
+export function refuseOtherSchema(found: number): void {
+  refuseNewerSchema(found);
+  if (found === migrations.length) return;
+  if (found === 0) {
+    throw new HoldfastError(
+      'not_found',
+      'There is no ledger in this database. Start a node once, or make it: `holdfast ledger upgrade`.',
+    );
+  }
+  throw new HoldfastError(
+    'engine_unavailable',
+    `The ledger has schema version ${String(found)}, and this Holdfast works with ${String(migrations.length)}. ` +
+      'Upgrade it: `holdfast ledger upgrade`. Nodes of the older version do not start on it any more.',
+  );
+}

@@ -140,4 +140,8 @@ export const migrations: readonly string[] = [
   `
   alter table virtual_keys add column team text;
   `,
+  `
+  -- One row: the Temporal cluster and namespace that run the calls of this ledger.
+  create table engine (id integer primary key, name text not null);
+  `,
 ];

@@ -7,7 +7,7 @@ import type { Tables } from '../sql/schema.ts';
 import { createSqlLedger } from '../sql/sql-ledger.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { integerColumns } from './integer-columns.ts';
-import { migrate, schemaVersion } from './migrate.ts';
+import { migrate, refuseOtherSchema, schemaVersion } from './migrate.ts';
 import { fromPostgresError } from './postgres-error.ts';
 import { postgresLocks } from './postgres-locks.ts';
 import { DEFAULT_WAITS, createPostgresPool, poolForKysely } from './postgres-pool.ts';
@@ -16,6 +16,9 @@ import { checkPostgresUrl } from './postgres-url.ts';
 import { createRunners } from './run-transaction.ts';
 
 const DEFAULT_POOL_SIZE = 16;
+
+/** `upgrade`: makes or upgrades it; `create`: makes it where there is none; `as-is`: changes nothing. */
+export type SchemaUse = 'upgrade' | 'create' | 'as-is';
 
 export interface PostgresLedgerOptions {
   /** `postgres://user:password@host:5432/database?sslmode=verify-full`. */
@@ -28,13 +31,16 @@ export interface PostgresLedgerOptions {
   poolSize?: number;
   /** Bounds of waiting; default 10 s for a connection, 5 s for a lock, 15 s for a statement. */
   waits?: Partial<PostgresWaits>;
+  /** Whether an older schema is brought up to date, or only an empty database given one; default `upgrade`. */
+  schema?: SchemaUse;
   /** From 0 to 1; default `Math.random`. */
   random?: () => number;
 }
 
 /**
- * Connects, and brings the schema up to date.
- * @throws HoldfastError `invalid_request` for a URL that is none; `engine_unavailable` when the server cannot be reached or
+ * Connects, and brings the schema up to date unless `schema` says otherwise.
+ * @throws HoldfastError `invalid_request` for a URL that is none; `not_found` where there is no ledger and none may be made;
+ * `engine_unavailable` when the server cannot be reached or
  * refuses, when the schema is newer than this version, or when the master key is not that of the other nodes.
  */
 export async function openPostgresLedger(
@@ -42,7 +48,7 @@ export async function openPostgresLedger(
 ): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
   const db = openPostgres(options);
   try {
-    await migrate(db);
+    await useSchema(db, options.schema ?? 'upgrade');
     await checkMasterKey(db, options.masterKey);
   } catch (error) {
     await db.destroy();
@@ -57,6 +63,12 @@ export async function openPostgresLedger(
     translateError: fromPostgresError,
     backup: () => Promise.reject(backupElsewhere()),
   });
+}
+
+async function useSchema(db: Kysely<Tables>, use: SchemaUse): Promise<void> {
+  const found = await schemaVersion(db);
+  if (use === 'upgrade' || (use === 'create' && found === 0)) await migrate(db);
+  else refuseOtherSchema(found);
 }
 
 /** The schema's version as it stands, 0 without one. Changes nothing. @throws HoldfastError as `openPostgresLedger`. */

@@ -5,6 +5,9 @@ import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
 
 const BATCH = 500;
+const DAY_MS = 24 * 3_600_000;
+/** The longest period, and the longest that a call can run: no call that is kept has a hold in an older window. */
+const WINDOW_GRACE_MS = 33 * DAY_MS;
 
 export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
   const { db, locks } = context;
@@ -86,6 +89,29 @@ export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
     ),
   );
 
+  // Sums of periods that are long over. What still holds money waits for its attempt; a total has no end.
+  const windows = prepare((p: { before: number; limit: number }) =>
+    db
+      .deleteFrom('budget_windows')
+      .where((eb) =>
+        eb(
+          eb.refTuple('scope', 'period', 'window_start'),
+          'in',
+          locks
+            .freeRows(
+              eb
+                .selectFrom('budget_windows as over')
+                .select(['over.scope', 'over.period', 'over.window_start'])
+                .where('over.period', '<>', 'total')
+                .where('over.window_start', '<', p.before)
+                .where('over.held_nano_usd', '=', 0n)
+                .limit(p.limit),
+            )
+            .$asTuple('scope', 'period', 'window_start'),
+        ),
+      ),
+  );
+
   const inBatches = async (statement: Prepared<{ before: number; limit: number }, unknown>, before: number) => {
     let deleted = 0;
     for (;;) {
@@ -101,6 +127,7 @@ export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),
         payloads: await inBatches(payloads, now),
+        windows: await inBatches(windows, now - callRetentionMs - WINDOW_GRACE_MS),
       };
     },
   };

@@ -149,6 +149,7 @@ export interface Tables {
   virtual_keys: VirtualKeysTable;
   audit: AuditTable;
   outbox: OutboxTable;
+  engine: { id: number; name: string };
 }
 
 export type Database = Kysely<Tables>;

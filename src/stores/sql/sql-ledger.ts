@@ -7,6 +7,7 @@ import { createAudit } from './audit.ts';
 import { createBudgetStatus } from './budget-status.ts';
 import { createSqlContext } from './context.ts';
 import type { SqlContextOptions } from './context.ts';
+import { createEngineClaim } from './engine-claim.ts';
 import { createKeys } from './keys.ts';
 import { createListCalls } from './list-calls.ts';
 import { createOpenAttempt } from './open-attempt.ts';
@@ -39,6 +40,7 @@ export function createSqlLedger(options: SqlLedgerOptions): { ledger: Ledger; pa
     ...createAudit(parts, parts.audit),
     ...createOutboxMethods(parts, parts.outbox),
     ...createPrune(parts),
+    ...createEngineClaim(parts),
     backup: (path) => options.backup(path),
     close: () => options.db.destroy(),
   };

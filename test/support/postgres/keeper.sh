@@ -12,7 +12,7 @@ while read -r line; do
   echo "$pid"
 done
 if [ -n "$pid" ]; then
-  kill -QUIT "$pid" 2>/dev/null
+  kill -"${KEEPER_SIGNAL:-QUIT}" "$pid" 2>/dev/null
   wait "$pid"
 fi
 rm -rf "$folder"

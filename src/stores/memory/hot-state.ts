@@ -1,28 +1,10 @@
-/** Limits of speed at the door, kept in memory: requests and tokens per minute, and calls at once, per scope. */
+/** Limits of speed of one process: requests and tokens per minute, and calls at once, per scope. */
 import { LRUCache } from 'lru-cache';
-import { HoldfastError } from '../core/errors.ts';
-import type { LimitSettings } from '../core/settings.ts';
+import type { HotState } from '../../core/ports/hot-state.ts';
+import { CONCURRENCY_RETRY_MS, MINUTE_MS, rateLimited } from '../../core/rate-limited.ts';
 
-/** A tenant or a key with its limits: `tenant:acme`. */
-export interface LimitedScope {
-  scope: string;
-  limits: LimitSettings;
-}
-
-export interface RateLimiter {
-  /**
-   * Takes one request of about `tokens` tokens from every scope, or from none.
-   * @returns what to call when the call has ended, for the concurrency count.
-   * @throws HoldfastError `rate_limited` with the time after which it would pass.
-   */
-  take(scopes: readonly LimitedScope[], tokens: number): () => void;
-}
-
-const MINUTE_MS = 60_000;
 /** Scopes that are remembered; a forgotten one starts with a fresh minute. */
 const MAX_SCOPES = 100_000;
-/** When a place at the concurrency limit frees is not known; SDKs wait at least this. */
-const CONCURRENCY_RETRY_MS = 1_000;
 
 /** Two counted minutes; the window slides over them, weighing the older by what is left of it. */
 interface Window {
@@ -31,9 +13,13 @@ interface Window {
   previous: number;
 }
 
-export function createRateLimiter(now: () => number = Date.now): RateLimiter {
+export interface MemoryHotState extends HotState {
+  take(...taken: Parameters<HotState['take']>): void;
+}
+
+export function createMemoryHotState(now: () => number = Date.now): MemoryHotState {
   const windows = new LRUCache<string, Window>({ max: MAX_SCOPES });
-  const running = new Map<string, number>();
+  const running = new Map<string, Set<string>>();
 
   function windowOf(id: string): Window {
     const minute = Math.floor(now() / MINUTE_MS);
@@ -57,12 +43,18 @@ export function createRateLimiter(now: () => number = Date.now): RateLimiter {
     return Math.ceil((faded - elapsed) * MINUTE_MS) + 1;
   }
 
-  return {
-    take(scopes, tokens) {
+  function free(scope: string, name: string): void {
+    const places = running.get(scope);
+    places?.delete(name);
+    if (places?.size === 0) running.delete(scope);
+  }
+
+  const state: MemoryHotState = {
+    take(place, tokens) {
       const counted: { window: Window; amount: number }[] = [];
-      for (const { scope, limits } of scopes) {
-        if (limits.concurrency !== null && (running.get(scope) ?? 0) >= limits.concurrency) {
-          throw limited(scope, 'concurrency', limits.concurrency, CONCURRENCY_RETRY_MS);
+      for (const { scope, limits } of place.scopes) {
+        if (limits.concurrency !== null && (running.get(scope)?.size ?? 0) >= limits.concurrency) {
+          throw rateLimited(scope, 'concurrency', limits.concurrency, CONCURRENCY_RETRY_MS);
         }
         for (const [kind, limit, amount] of [
           ['requestsPerMinute', limits.requestsPerMinute, 1],
@@ -73,30 +65,27 @@ export function createRateLimiter(now: () => number = Date.now): RateLimiter {
           // One request of more than a whole minute's tokens takes the whole minute: it could never pass otherwise.
           const taken = Math.min(amount, limit);
           const wait = waitFor(window, limit, taken);
-          if (wait !== null) throw limited(scope, kind, limit, wait);
+          if (wait !== null) throw rateLimited(scope, kind, limit, wait);
           counted.push({ window, amount: taken });
         }
       }
       for (const { window, amount } of counted) window.current += amount;
-      const bounded = scopes.filter(({ limits }) => limits.concurrency !== null);
-      for (const { scope } of bounded) running.set(scope, (running.get(scope) ?? 0) + 1);
-      let released = false;
-      return () => {
-        if (released) return;
-        released = true;
-        for (const { scope } of bounded) {
-          const left = (running.get(scope) ?? 1) - 1;
-          if (left > 0) running.set(scope, left);
-          else running.delete(scope);
-        }
-      };
+      state.hold(place);
+    },
+    hold({ name, scopes }, instead) {
+      for (const { scope, limits } of scopes) {
+        if (limits.concurrency === null) continue;
+        const places = running.get(scope) ?? new Set();
+        if (instead !== undefined) places.delete(instead);
+        running.set(scope, places.add(name));
+      }
+    },
+    renew() {
+      // They end with this process.
+    },
+    free({ name, scopes }) {
+      for (const { scope } of scopes) free(scope, name);
     },
   };
-}
-
-function limited(scope: string, kind: keyof LimitSettings, limit: number, retryAfterMs: number): HoldfastError {
-  return new HoldfastError('rate_limited', `The limit ${kind} = ${String(limit)} of ${scope} is reached.`, {
-    retryAfterMs,
-    details: { scope, kind, limit },
-  });
+  return state;
 }

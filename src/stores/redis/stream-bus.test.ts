@@ -1,0 +1,159 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
+import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
+import { until } from '../../../test/support/test-node.ts';
+import type { CallView } from '../../core/ports/ledger.ts';
+import type { BusMessage } from '../../core/ports/stream-bus.ts';
+import { streamBusContract } from '../stream-bus-contract.ts';
+import { connectRedis, type RedisLink } from './redis-link.ts';
+import { createRedisStreamBus, type RedisStreamBus } from './stream-bus.ts';
+
+const sealKey = new Uint8Array(32).fill(7);
+const TEXT = 'a secret answer';
+const start = (attempt: number): BusMessage => ({
+  type: 'attempt-start',
+  attempt,
+  provider: 'sim',
+  model: 'm',
+  wire: 'openai-chat',
+});
+const frame = (attempt: number, seq: number): BusMessage => ({
+  type: 'frame',
+  attempt,
+  seq,
+  raw: { data: `${TEXT} ${String(seq)}` },
+  events: [],
+});
+const end: BusMessage = { type: 'call-end', call: { id: 'call' } as CallView };
+const never = () => new AbortController().signal;
+const fail = (error: unknown) => expect.unreachable(String(error));
+
+async function collect(messages: AsyncIterable<BusMessage[]>): Promise<BusMessage[]> {
+  return (await Array.fromAsync(messages)).flat();
+}
+
+describe.skipIf(redisUnavailableReason())('over Redis', () => {
+  const redis = useRedis();
+  let nodes = 0;
+
+  async function busAt(fleet: string, onError: (error: unknown) => void = fail): Promise<RedisStreamBus> {
+    const link = await linkTo(redis(), { fleet });
+    const bus = await createRedisStreamBus({ link, node: `node-${String((nodes += 1))}`, sealKey, onError });
+    onTestFinished(() => bus.close());
+    return bus;
+  }
+
+  const pair = async (fleet: string, onError?: (error: unknown) => void) =>
+    await Promise.all([busAt(fleet, onError), busAt(fleet, onError)]);
+
+  describe('as every bus', () => {
+    let link: RedisLink;
+    const buses: RedisStreamBus[] = [];
+    beforeAll(async () => {
+      link = await connectRedis({ url: redis().url, fleet: 'contract' });
+      for (let n = 0; n < 20; n++) {
+        buses.push(await createRedisStreamBus({ link, node: `contract-${String(n)}`, sealKey, onError: fail }));
+      }
+    });
+    afterAll(() => {
+      for (const bus of buses) bus.close();
+      link.close();
+    });
+    let next = 0;
+    streamBusContract(() => buses[next++]!);
+  });
+
+  it('G7 a node that comes late has everything of a call that another one runs, in order and once', async () => {
+    const [here, there] = await pair('late');
+    const stop = here.onCancel('call', () => undefined);
+    here.publish('call', start(1));
+    for (let seq = 0; seq < 50; seq++) here.publish('call', frame(1, seq));
+    const late = collect(there.subscribe('call', never()));
+    await until('it is asked for', () => here.publish('call', frame(1, 0)) > 0);
+    for (let seq = 50; seq < 300; seq++) here.publish('call', frame(1, seq));
+    here.publish('call', end);
+    stop();
+    expect(await late).toEqual([start(1), ...Array.from({ length: 300 }, (_, seq) => frame(1, seq)), end]);
+    expect(there.channels + here.channels).toBe(0);
+  });
+
+  it('an attempt that begins on another node finds who follows the call already', async () => {
+    const [here, there] = await pair('retry');
+    const following = collect(there.subscribe('call', never()));
+    // Longer than it takes to say so, shorter than until it is said again.
+    await delay(600);
+    const stop = here.onCancel('call', () => undefined);
+    for (const message of [start(2), frame(2, 0), frame(2, 1)]) here.publish('call', message);
+    await until('it is followed', () => here.publish('call', frame(2, 0)) > 0, 2_000);
+    here.publish('call', end);
+    stop();
+    expect(await following).toEqual([start(2), frame(2, 0), frame(2, 1), end]);
+  });
+
+  it('a call whose client is where it runs leaves nothing in Redis', async () => {
+    const [here] = await pair('local');
+    const following = collect(here.subscribe('call', never()));
+    const stop = here.onCancel('call', () => undefined);
+    here.publish('call', start(1));
+    await delay(600);
+    expect(await redis().command('keys', 'holdfast:{local}:*')).toEqual([]);
+    here.publish('call', end);
+    stop();
+    await following;
+  });
+
+  it('G5 what goes through Redis is sealed, and goes when it was read', async () => {
+    const [here, there] = await pair('sealed');
+    const stop = here.onCancel('call', () => undefined);
+    here.publish('call', start(1));
+    const monitor = await linkTo(redis(), { fleet: 'sealed' });
+    const seen: string[] = [];
+    const watching = await monitor.client.monitor();
+    onTestFinished(() => watching.disconnect());
+    watching.on('monitor', (_time: string, args: string[]) => seen.push(args.join(' ')));
+    const following = collect(there.subscribe('call', never()));
+    await until('it is followed', () => here.publish('call', start(1)) > 0);
+    here.publish('call', frame(1, 0));
+    here.publish('call', end);
+    stop();
+    expect((await following).map(({ type }) => type)).toEqual(['attempt-start', 'frame', 'call-end']);
+    expect(seen.some((line) => line.includes('xadd'))).toBe(true);
+    expect(seen.join('\n')).not.toContain(TEXT);
+    await until('it is removed', async () => {
+      const inboxes = (await redis().command('keys', 'holdfast:{sealed}:inbox:*')) as string[];
+      const lengths = await Promise.all(inboxes.map((key) => redis().command('xlen', key)));
+      return lengths.every((length) => length === 0);
+    });
+  });
+
+  it('a cancel reaches the node that runs the call within a second', async () => {
+    const [here, there] = await pair('cancel');
+    const { promise: heard, resolve } = Promise.withResolvers<number>();
+    here.onCancel('call', () => resolve(Date.now()));
+    const asked = Date.now();
+    expect(there.requestCancel('call')).toBe(false);
+    expect((await heard) - asked).toBeLessThan(1_000);
+  });
+
+  it('after Redis was lost in the middle of a stream the follower has all of it, once', async () => {
+    const [here, there] = await pair('lost', () => undefined);
+    const stop = here.onCancel('call', () => undefined);
+    here.publish('call', start(1));
+    const seen: BusMessage[] = [];
+    const following = (async () => {
+      for await (const batch of there.subscribe('call', never())) seen.push(...batch);
+    })();
+    await until('it is followed', () => here.publish('call', start(1)) > 0);
+    here.publish('call', frame(1, 0));
+    await until('the first frame is there', () => seen.length === 2);
+    await redis().kill();
+    for (let seq = 1; seq < 20; seq++) here.publish('call', frame(1, seq));
+    await redis().start();
+    await until('the rest is there', () => seen.length === 21, 20_000);
+    here.publish('call', end);
+    stop();
+    await following;
+    expect(seen).toEqual([start(1), ...Array.from({ length: 20 }, (_, seq) => frame(1, seq)), end]);
+  });
+});
