@@ -5,7 +5,8 @@ import type { Submission } from './submission.ts';
 import { submit } from './submit.ts';
 
 export interface CallerInput {
-  url: string;
+  /** A client begins with one of them, and goes on to the next when it has no answer. */
+  urls: readonly string[];
   call: CallPlan;
   /** The virtual key of the call's tenant. */
   key: string;
@@ -16,19 +17,21 @@ export interface CallerInput {
 
 /** Every request that the clients of this call made, in the order of each client. */
 export async function runCallers(input: CallerInput): Promise<Submission[]> {
-  const clients = await Promise.all(input.call.submissions.map((plan) => runClient(input, plan)));
+  const clients = await Promise.all(input.call.submissions.map((plan, index) => runClient(input, plan, index)));
   return clients.flat();
 }
 
-async function runClient({ url, call, key, beganAt, patienceMs }: CallerInput, plan: SubmissionPlan) {
+async function runClient(input: CallerInput, plan: SubmissionPlan, first: number): Promise<Submission[]> {
+  const { urls, call, key, beganAt, patienceMs } = input;
   const { nonce, model, isStream, isKeyed } = call;
   const made: Submission[] = [];
   const deadline = beganAt + plan.atMs + patienceMs;
   let { leaveAfterMs } = plan;
   let resumeAfter: Submission | null = null;
   await delay(Math.max(0, beganAt + plan.atMs - Date.now()));
-  for (;;) {
-    const seen = await submit(url, { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key });
+  for (let turn = first; ; turn++) {
+    const url = urls[turn % urls.length] ?? '';
+    const seen: Submission = await submit(url, { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key });
     made.push(seen);
     // Without a key a second request would be a second call.
     if (!isKeyed || !seen.mayAskAgain || Date.now() > deadline) return made;

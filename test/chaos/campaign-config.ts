@@ -40,8 +40,16 @@ export function costNanoUsd(inputTokens: number, outputTokens: number): bigint {
 
 const PROVIDERS = ['mock', 'second', 'claude', 'jobs'] as const;
 
-/** Writes it for all rounds at once; a budget that is new in each round is near its limit in each. Gives its path. */
+/** Writes it where a home has it. Gives its path. */
 export function writeConfig(home: string, providerPort: number, rounds: number): string {
+  const path = join(home, 'holdfast.yaml');
+  mkdirSync(home, { recursive: true });
+  writeFileSync(path, campaignConfig(home, providerPort, rounds));
+  return path;
+}
+
+/** For all rounds at once: a budget that is new in each round is near its limit in each. Writes the prices beside it. */
+export function campaignConfig(home: string, providerPort: number, rounds: number): string {
   mkdirSync(home, { recursive: true });
   const prices = join(home, 'prices.yaml');
   const usd = (rate: bigint) => (Number(rate) / NANO_USD_PER_USD).toFixed(9);
@@ -56,8 +64,7 @@ export function writeConfig(home: string, providerPort: number, rounds: number):
   });
   const budget = (limitUsd: number) => ({ budgets: [{ limitUsd, period: 'total', hard: true }] });
   const caller = (tenant: string) => ({ name: tenant, tenant, hash: hashVirtualKey(`hk_chaos-${tenant}`) });
-  const path = join(home, 'holdfast.yaml');
-  const config = {
+  return stringify({
     providers: {
       mock: { kind: 'openai-compatible', baseUrl: `${address}/v1`, allowPrivateAddress: true },
       second: { kind: 'openai-compatible', baseUrl: `${address}/v1`, allowPrivateAddress: true },
@@ -81,7 +88,5 @@ export function writeConfig(home: string, providerPort: number, rounds: number):
       ...['open', ...tight].map(caller),
     ],
     prices: { overrides: prices },
-  };
-  writeFileSync(path, stringify(config));
-  return path;
+  });
 }

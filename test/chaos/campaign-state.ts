@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../src/temporal/process-identity.ts';
+import type { Shape } from './plan.ts';
 import { NOTHING, type Tally } from './tally.ts';
 
 export type TargetKind = 'holdfast' | 'plain-proxy';
@@ -10,6 +11,7 @@ export type TargetKind = 'holdfast' | 'plain-proxy';
 export interface CampaignState {
   seed: string;
   target: TargetKind;
+  shape: Shape;
   callsARound: number;
   /** How many times it was started; stands in every nonce. */
   sessions: number;
@@ -27,7 +29,10 @@ export function defaultStateDir(seed: string, shape: string, target: TargetKind)
 }
 
 /** @throws Error when the directory has another campaign. */
-export function loadState(dir: string, wanted: Pick<CampaignState, 'seed' | 'target' | 'callsARound'>): CampaignState {
+export function loadState(
+  dir: string,
+  wanted: Pick<CampaignState, 'seed' | 'target' | 'shape' | 'callsARound'>,
+): CampaignState {
   let text: string;
   try {
     text = readFileSync(join(dir, 'state.json'), 'utf8');
@@ -36,7 +41,7 @@ export function loadState(dir: string, wanted: Pick<CampaignState, 'seed' | 'tar
     return { ...wanted, sessions: 0, reached: 0, tally: NOTHING, faults: [] };
   }
   const state = JSON.parse(text) as CampaignState;
-  for (const name of ['seed', 'target', 'callsARound'] as const) {
+  for (const name of ['seed', 'target', 'shape', 'callsARound'] as const) {
     if (state[name] !== wanted[name]) {
       throw new Error(`${dir} has a campaign with ${name} ${String(state[name])}. Use another --state, or remove it.`);
     }

@@ -3,13 +3,14 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../src/temporal/free-ports.ts';
-import { writeConfig } from './campaign-config.ts';
+import { campaignConfig, writeConfig } from './campaign-config.ts';
 import { loadState, saveState, type CampaignState, type TargetKind } from './campaign-state.ts';
 import { startChild } from './child-process.ts';
 import { startFaultProxy } from './fault-proxy.ts';
+import { createFleetTarget } from './fleet-target.ts';
 import { createHoldfastTarget } from './holdfast-target.ts';
 import { judge } from './judge.ts';
-import { planRound, type RoundPlan } from './plan.ts';
+import { planRound, type RoundPlan, type Shape } from './plan.ts';
 import { createPlainTarget } from './plain-target.ts';
 import { playRound, untilQuiet, type Evidence } from './play-round.ts';
 import { askProvider } from './provider-truth.ts';
@@ -23,6 +24,7 @@ export interface CampaignOptions {
   rounds: number;
   seed: string;
   target: TargetKind;
+  shape: Shape;
   stateDir: string;
   callsARound: number;
   /** Looked at after each round. */
@@ -31,8 +33,8 @@ export interface CampaignOptions {
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignState> {
-  const { rounds, seed, target: kind, stateDir, callsARound, mustStop, onLine } = options;
-  let state = loadState(stateDir, { seed, target: kind, callsARound });
+  const { rounds, seed, target: kind, shape, stateDir, callsARound, mustStop, onLine } = options;
+  let state = loadState(stateDir, { seed, target: kind, shape, callsARound });
   state = { ...state, sessions: state.sessions + 1 };
   saveState(stateDir, state);
   if (state.reached > 0) onLine(`going on after round ${String(state.reached)}`);
@@ -43,7 +45,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignSta
     await untilQuiet(target, truth);
     await target.abandonUnknown();
     for (let round = state.reached + 1; round <= rounds && !mustStop(); round++) {
-      const plan = planRound(seed, round, callsARound);
+      const plan = planRound(seed, round, callsARound, shape);
       const evidence = await playRound(plan, { ...parts, session: `s${String(state.sessions)}` });
       const { tally, faults } = judge(plan, evidence);
       if (faults.length > 0) keepEvidence(stateDir, evidence, faults);
@@ -63,7 +65,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignSta
   return state;
 }
 
-async function startParts({ rounds, seed, target: kind, stateDir }: CampaignOptions) {
+async function startParts(options: CampaignOptions) {
+  const { seed } = options;
   const [gateway = 0, temporal = 0, ui = 0, network = 0, provider = 0] = await freePorts(5);
   const mock = await startChild({
     args: [MOCK_PROVIDER, seed, String(provider)],
@@ -71,15 +74,7 @@ async function startParts({ rounds, seed, target: kind, stateDir }: CampaignOpti
     readyWithinMs: READY_WITHIN_MS,
   });
   const proxy = await startFaultProxy(network, provider);
-  const home = join(stateDir, 'home');
-  const target: Target =
-    kind === 'holdfast'
-      ? await createHoldfastTarget({
-          home,
-          configPath: writeConfig(home, network, rounds),
-          ports: { gateway, temporal, ui },
-        })
-      : createPlainTarget(gateway, network);
+  const target = await createTarget(options, { gateway, temporal, ui }, network);
   await target.start();
   return {
     target,
@@ -93,6 +88,19 @@ async function startParts({ rounds, seed, target: kind, stateDir }: CampaignOpti
       if (mock.output() !== 'ready\n') throw new Error(`the mock provider failed:\n${mock.output()}`);
     },
   };
+}
+
+async function createTarget(
+  { target, shape, stateDir, rounds }: CampaignOptions,
+  ports: { gateway: number; temporal: number; ui: number },
+  providerPort: number,
+): Promise<Target> {
+  const home = join(stateDir, 'home');
+  if (target === 'plain-proxy') return createPlainTarget(ports.gateway, providerPort);
+  if (shape === 'embedded') {
+    return createHoldfastTarget({ home, ports, configPath: writeConfig(home, providerPort, rounds) });
+  }
+  return createFleetTarget(campaignConfig(home, providerPort, rounds));
 }
 
 /** Beside the home, whose ledger and Temporal server have the rest of the story. */

@@ -25,6 +25,7 @@ function options(target: CampaignOptions['target'], lines: string[] = []): Campa
     rounds: ROUNDS,
     seed: SEED,
     target,
+    shape: 'embedded',
     stateDir: join(dir, target),
     callsARound: 16,
     mustStop: () => false,

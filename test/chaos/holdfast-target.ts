@@ -33,18 +33,18 @@ export async function createHoldfastTarget(options: Omit<HoldfastNodeOptions, 'b
   }
 
   return {
-    url,
+    urls: [url],
     async start() {
       await start();
     },
-    async hit(fault) {
+    async hit({ kind }) {
       const struck = node ?? (await start());
       const at = Date.now();
-      const kills = strike(struck, home, fault);
+      const kills = strike(struck, home, kind);
       await left(struck);
       const restartedAt = Date.now();
       await start();
-      return { at, restartedAt, kills, noticedAfterMs: fault === 'kill-server' ? restartedAt - at : null };
+      return { at, restartedAt, kills, noticedAfterMs: kind === 'kill-server' ? restartedAt - at : null };
     },
     async stop() {
       node?.signal('SIGTERM');

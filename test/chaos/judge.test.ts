@@ -14,7 +14,7 @@ import type { Submission } from './submission.ts';
 const nonce = 's1-r1c0';
 const said = answerOf(nonce, 1);
 const call: CallPlan = { nonce, model: 'chaos', isStream: true, isKeyed: true, tenant: 'tight', submissions: [] };
-const plan: RoundPlan = { round: 1, calls: [call], faults: [{ kind: 'kill-node', atMs: 10 }], network: null };
+const plan: RoundPlan = { round: 1, calls: [call], faults: [{ kind: 'kill-node', atMs: 10, node: 0 }], network: null };
 
 const submission: Submission = {
   nonce,

@@ -20,14 +20,14 @@ export function createPlainTarget(port: number, upstreamPort: number): Target {
     await child?.exited;
   };
   return {
-    url: `http://127.0.0.1:${String(port)}`,
+    urls: [`http://127.0.0.1:${String(port)}`],
     start,
-    async hit(fault) {
+    async hit({ kind }) {
       const at = Date.now();
-      await end(fault === 'terminate' ? 'SIGTERM' : 'SIGKILL');
+      await end(kind === 'terminate' ? 'SIGTERM' : 'SIGKILL');
       const restartedAt = Date.now();
       await start();
-      return { at, restartedAt, kills: fault === 'terminate' ? 0 : 1, noticedAfterMs: null };
+      return { at, restartedAt, kills: kind === 'terminate' ? 0 : 1, noticedAfterMs: null };
     },
     stop: () => end('SIGTERM'),
     abandon: () => child?.signal('SIGKILL'),

@@ -4,8 +4,12 @@
  */
 import { createRandom, type Random } from './random.ts';
 
-/** `terminate` is SIGTERM, the others SIGKILL. */
-export type FaultKind = 'kill-node' | 'kill-server' | 'kill-both' | 'terminate';
+export type Shape = 'embedded' | 'fleet';
+/**
+ * `terminate` is SIGTERM, the others SIGKILL. `kill-server` ends Temporal's. In a fleet `kill-node` and `terminate` meet
+ * one node, `kill-both` all of them.
+ */
+export type FaultKind = 'kill-node' | 'kill-server' | 'kill-both' | 'kill-postgres' | 'kill-redis' | 'terminate';
 export type NetworkFaultKind = 'refuse' | 'reset' | 'black-hole' | 'slow';
 
 /**
@@ -41,6 +45,8 @@ export interface FaultPlan {
   kind: FaultKind;
   /** After the beginning of the round; of a second one, after calls are accepted again. */
   atMs: number;
+  /** Which node of a fleet it meets. */
+  node: number;
 }
 
 export interface RoundPlan {
@@ -56,28 +62,41 @@ const SECOND_FAULT_SHARE = 0.25;
 /** The heartbeat timeout, after which lost attempts are taken up again, and a little more. */
 const SECOND_FAULT_WITHIN_MS = 12_000;
 
-export function planRound(seed: string, round: number, callCount: number): RoundPlan {
+const FAULTS: Readonly<Record<Shape, readonly (readonly [number, FaultKind])[]>> = {
+  embedded: [
+    [50, 'kill-node'],
+    [20, 'kill-server'],
+    [20, 'kill-both'],
+    [10, 'terminate'],
+  ],
+  fleet: [
+    [40, 'kill-node'],
+    [12, 'kill-server'],
+    [10, 'kill-both'],
+    [14, 'kill-postgres'],
+    [14, 'kill-redis'],
+    [10, 'terminate'],
+  ],
+};
+
+export function planRound(seed: string, round: number, callCount: number, shape: Shape): RoundPlan {
   const random = createRandom(`${seed}/round ${String(round)}`);
   return {
     round,
     faults: [
-      planFault(random, LOAD_MS),
-      ...(random.chance(SECOND_FAULT_SHARE) ? [planFault(random, SECOND_FAULT_WITHIN_MS)] : []),
+      planFault(random, shape, LOAD_MS),
+      ...(random.chance(SECOND_FAULT_SHARE) ? [planFault(random, shape, SECOND_FAULT_WITHIN_MS)] : []),
     ],
     network: random.chance(0.4) ? planNetworkFault(random) : null,
     calls: Array.from({ length: callCount }, (_, index) => planCall(random, `r${String(round)}c${String(index)}`)),
   };
 }
 
-function planFault(random: Random, withinMs: number): FaultPlan {
+function planFault(random: Random, shape: Shape, withinMs: number): FaultPlan {
   return {
-    kind: random.weighted<FaultKind>([
-      [50, 'kill-node'],
-      [20, 'kill-server'],
-      [20, 'kill-both'],
-      [10, 'terminate'],
-    ]),
+    kind: random.weighted(FAULTS[shape]),
     atMs: random.between(200, withinMs),
+    node: random.between(0, 1),
   };
 }
 

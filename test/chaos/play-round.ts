@@ -40,11 +40,11 @@ export async function playRound(plan: RoundPlan, { target, proxy, truth, session
   const prefix = `${session}-r${String(plan.round)}c`;
   const calls = plan.calls.map((call) => ({ ...call, nonce: `${session}-${call.nonce}` }));
   const beganAt = Date.now();
-  const { url } = target;
+  const { urls } = target;
   const [submissions, hits] = await Promise.all([
     Promise.all(
       calls.map((call) =>
-        runCallers({ url, call, key: target.keyOf(call.tenant, plan.round), beganAt, patienceMs: PATIENCE_MS }),
+        runCallers({ urls, call, key: target.keyOf(call.tenant, plan.round), beganAt, patienceMs: PATIENCE_MS }),
       ),
     ),
     hitAsPlanned(target, plan.faults),
@@ -72,9 +72,9 @@ export async function playRound(plan: RoundPlan, { target, proxy, truth, session
 
 async function hitAsPlanned(target: Target, faults: readonly FaultPlan[]): Promise<Hit[]> {
   const hits: Hit[] = [];
-  for (const { kind, atMs } of faults) {
-    await delay(atMs);
-    hits.push(await target.hit(kind));
+  for (const fault of faults) {
+    await delay(fault.atMs);
+    hits.push(await target.hit(fault));
   }
   return hits;
 }

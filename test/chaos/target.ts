@@ -1,6 +1,6 @@
 /** What a campaign is run against: something in front of a provider that can be killed and started again. */
 import type { CallView } from '../../src/core/ports/ledger.ts';
-import type { FaultKind } from './plan.ts';
+import type { FaultPlan } from './plan.ts';
 
 export interface Hit {
   /** When the signal was sent. */
@@ -20,10 +20,11 @@ export interface Money {
 }
 
 export interface Target {
-  readonly url: string;
+  /** Of its nodes: a client that got no answer from one asks the next. */
+  readonly urls: readonly string[];
   start(): Promise<void>;
   /** Does it, and starts again what is gone, as a supervisor would. Resolves when calls are accepted again. */
-  hit(fault: FaultKind): Promise<Hit>;
+  hit(fault: FaultPlan): Promise<Hit>;
   stop(): Promise<void>;
   /** SIGKILL to everything, for a campaign that ends early. */
   abandon(): void;
