@@ -24,7 +24,6 @@ import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
 import type { SweepDeps } from '../ledger/sweep.ts';
 import { providerAdapters } from '../providers/registry.ts';
-import { deriveKey } from '../stores/crypto/derive-key.ts';
 import { loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -73,7 +72,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   }
   const masterKey = loadMasterKey({ home, env });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-  const { ledger, payloads } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
+  const { ledger, payloads, keys } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const domain = createDomain({
     settings,
@@ -81,7 +80,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     payloads,
     secrets,
     env,
-    hashKey: deriveKey(masterKey, 'fingerprint'),
+    hashKey: await keys.fingerprints(),
     onCallEnd,
     onDefect: onError,
   });

@@ -1,10 +1,8 @@
 /** The fleet's ledger: one PostgreSQL database for any number of nodes. */
 import { Kysely, PostgresDialect } from 'kysely';
 import { HoldfastError } from '../../core/errors.ts';
-import type { Ledger } from '../../core/ports/ledger.ts';
-import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import type { Tables } from '../sql/schema.ts';
-import { createSqlLedger } from '../sql/sql-ledger.ts';
+import { createSqlLedger, type LedgerStores } from '../sql/sql-ledger.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { integerColumns } from './integer-columns.ts';
 import { migrate, schemaVersion } from './migrate.ts';
@@ -39,7 +37,7 @@ export interface PostgresLedgerOptions {
  */
 export async function openPostgresLedger(
   options: PostgresLedgerOptions,
-): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
+): Promise<LedgerStores> {
   const db = openPostgres(options);
   try {
     await migrate(db);

@@ -10,6 +10,7 @@ import type { SqlContextOptions } from './context.ts';
 import { createKeys } from './keys.ts';
 import { createListCalls } from './list-calls.ts';
 import { createOpenAttempt } from './open-attempt.ts';
+import type { OwnKeys } from './own-keys.ts';
 import { createOutboxMethods } from './outbox.ts';
 import { createLedgerParts } from './parts.ts';
 import { createPayloadStore } from './payloads.ts';
@@ -24,7 +25,14 @@ export interface SqlLedgerOptions extends SqlContextOptions {
   backup(path: string): Promise<void>;
 }
 
-export function createSqlLedger(options: SqlLedgerOptions): { ledger: Ledger; payloads: PayloadStore } {
+/** An opened ledger, with what hangs on its keys. */
+export interface LedgerStores {
+  ledger: Ledger;
+  payloads: PayloadStore;
+  keys: Pick<OwnKeys, 'fingerprints'>;
+}
+
+export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
   const parts = createLedgerParts(createSqlContext(options), options.masterKey);
   const ledger: Ledger = {
     ...createAccept(parts),
@@ -42,5 +50,5 @@ export function createSqlLedger(options: SqlLedgerOptions): { ledger: Ledger; pa
     backup: (path) => options.backup(path),
     close: () => options.db.destroy(),
   };
-  return { ledger, payloads: createPayloadStore(parts, parts.payloads, parts.sealer) };
+  return { ledger, payloads: createPayloadStore(parts, parts.payloads), keys: parts.ownKeys };
 }

@@ -129,4 +129,27 @@ export const migrations: readonly string[] = [
 
   create table master_key (fingerprint text not null) strict;
   `,
+  `
+  create table data_keys (
+    id text primary key,
+    purpose text not null,
+    tenant text not null,
+    subject text not null,
+    wrapped blob not null,
+    state text not null,
+    created_at integer not null,
+    ended_at integer,
+    ended_by text
+  ) strict;
+  create unique index data_keys_active on data_keys (purpose, tenant, subject) where state = 'active';
+
+  -- Sealed by keys that are made no more; no release had them.
+  delete from payloads;
+  alter table payloads add column key_id text;
+  create index payloads_by_key on payloads (key_id);
+
+  alter table calls add column subject text;
+  alter table calls add column erased_at integer;
+  create index calls_by_subject on calls (tenant, subject) where subject is not null;
+  `,
 ];
