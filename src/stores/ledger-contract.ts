@@ -5,6 +5,7 @@
 import { describe } from 'vitest';
 import { describeAttempts } from './contract/attempts.ts';
 import { describeBudgets } from './contract/budgets.ts';
+import { describeDataKeys } from './contract/data-keys.ts';
 import type { OpenStore } from './contract/fixture.ts';
 import { describeIdempotency } from './contract/idempotency.ts';
 import { describeRecords } from './contract/records.ts';
@@ -18,5 +19,6 @@ export function describeLedgerContract(name: string, open: OpenStore): void {
     describeSettlement(open);
     describeBudgets(open);
     describeRecords(open);
+    describeDataKeys(open);
   });
 }

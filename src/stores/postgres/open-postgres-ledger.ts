@@ -53,6 +53,7 @@ export async function openPostgresLedger(
     masterKey: options.masterKey,
     now: options.clock ?? Date.now,
     translateError: fromPostgresError,
+    overwriteOld: () => Promise.resolve('until-vacuum'),
     backup: () => Promise.reject(backupElsewhere()),
   });
 }

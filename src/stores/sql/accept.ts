@@ -40,10 +40,11 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     const row = await parts.idempotency.find.first(tx, { tenant, key: claim.key });
     if (!row) return { result: null, generation: FIRST_GENERATION };
     const isCurrent = row.expires_at > parts.now();
-    if (isCurrent && row.body_hash !== claim.bodyHash) {
+    const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
+    // What the key was used with can be compared no more once it was erased.
+    if (isCurrent && row.body_hash !== claim.bodyHash && call?.erased_at == null) {
       return { result: { status: 'conflict', callId: row.call_id } };
     }
-    const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
     if (call && !opensNextGeneration(call)) return { result: joined(call) };
     return { result: null, generation: row.generation + 1 };
   };
@@ -81,7 +82,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
 
   const scopeOf = async ({ principal: { tenant }, tags }: Pick<CallInput, 'principal' | 'tags'>): Promise<KeyScope> => {
     const user = tags?.[SUBJECT_TAG] ?? '';
-    return { tenant, subject: user === '' ? null : await parts.ownKeys.subjectHandle(tenant, user) };
+    return { tenant, subject: user === '' ? null : await parts.ownKeys.subjectHandle(user) };
   };
 
   const admitted = async (tx: Tx, decision: Omit<AdmitInput, 'callId'>, input: CallInput): Promise<CallInput> => {

@@ -10,7 +10,7 @@ export interface OwnKeys {
   /** Keys the hashes of request bodies. */
   fingerprints(): Promise<Uint8Array>;
   /** A subject as it stands in the ledger: it may be personal, so nobody can read or guess it from there. */
-  subjectHandle(tenant: string, subject: string): Promise<string>;
+  subjectHandle(subject: string): Promise<string>;
 }
 
 export function createOwnKeys(context: SqlContext, keys: DataKeys): OwnKeys {
@@ -28,12 +28,12 @@ export function createOwnKeys(context: SqlContext, keys: DataKeys): OwnKeys {
   };
   return {
     fingerprints: () => orForget((fingerprints ??= read('fingerprints')), () => (fingerprints = null)),
-    async subjectHandle(tenant, subject) {
+    async subjectHandle(subject) {
       const key = await orForget(
         (subjects ??= read('subjects').then((bytes) => createSecretKey(bytes))),
         () => (subjects = null),
       );
-      return createHmac('sha256', key).update(tenant).update('\0').update(subject).digest('base64url').slice(0, 32);
+      return createHmac('sha256', key).update(subject).digest('base64url').slice(0, 32);
     },
   };
 }

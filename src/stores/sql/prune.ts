@@ -6,7 +6,8 @@ import type { Prepared } from './prepared.ts';
 
 const BATCH = 500;
 
-export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
+/** @param clearErased deletes the payloads of destroyed keys, and gives their number. */
+export function createPrune(context: SqlContext, clearErased: () => Promise<number>): Pick<Ledger, 'prune'> {
   const { db, locks } = context;
   // Rows that another transaction has in hand are passed over: a claim or a payload may be renewed at this moment, and
   // another node may be pruning.
@@ -100,7 +101,7 @@ export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
       return {
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),
-        payloads: await inBatches(payloads, now),
+        payloads: (await clearErased()) + (await inBatches(payloads, now)),
       };
     },
   };

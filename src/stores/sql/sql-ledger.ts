@@ -1,5 +1,5 @@
 /** The ledger on any SQL database that Kysely speaks to: each verb is a file of its own, this puts them together. */
-import type { Ledger } from '../../core/ports/ledger.ts';
+import type { Erasure, Ledger } from '../../core/ports/ledger.ts';
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import { createAccept } from './accept.ts';
 import { createAdmit } from './admit.ts';
@@ -7,6 +7,7 @@ import { createAudit } from './audit.ts';
 import { createBudgetStatus } from './budget-status.ts';
 import { createSqlContext } from './context.ts';
 import type { SqlContextOptions } from './context.ts';
+import { createErase } from './erase.ts';
 import { createKeys } from './keys.ts';
 import { createListCalls } from './list-calls.ts';
 import { createOpenAttempt } from './open-attempt.ts';
@@ -23,6 +24,8 @@ export interface SqlLedgerOptions extends SqlContextOptions {
   /** 32 bytes; payloads are sealed with keys derived from it. */
   masterKey: Uint8Array;
   backup(path: string): Promise<void>;
+  /** Overwrites old versions of rows as far as the storage lets us; says what may be left. */
+  overwriteOld(): Promise<Erasure['oldBytes']>;
 }
 
 /** An opened ledger, with what hangs on its keys. */
@@ -34,6 +37,7 @@ export interface LedgerStores {
 
 export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
   const parts = createLedgerParts(createSqlContext(options), options.masterKey);
+  const erasing = createErase(parts, options.overwriteOld);
   const ledger: Ledger = {
     ...createAccept(parts),
     ...createAdmit(parts),
@@ -46,7 +50,8 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
     ...createKeys(parts),
     ...createAudit(parts, parts.audit),
     ...createOutboxMethods(parts, parts.outbox),
-    ...createPrune(parts),
+    ...createPrune(parts, erasing.clearErased),
+    erase: erasing.erase,
     backup: (path) => options.backup(path),
     close: () => options.db.destroy(),
   };

@@ -150,6 +150,8 @@ export const migrations: readonly string[] = [
 
   alter table calls add column subject text;
   alter table calls add column erased_at integer;
-  create index calls_by_subject on calls (tenant, subject) where subject is not null;
+  create index calls_by_subject on calls (subject, tenant) where subject is not null;
+  create index calls_to_clear on calls (id) where erased_at is not null and request_ref is not null;
+  create index idempotency_by_call on idempotency (call_id);
   `,
 ];

@@ -5,6 +5,7 @@ import { Kysely } from 'kysely';
 import type { Tables } from '../sql/schema.ts';
 import { createSqlLedger, type LedgerStores } from '../sql/sql-ledger.ts';
 import { backupDatabase } from './backup.ts';
+import { emptyLog } from './empty-log.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
@@ -40,6 +41,7 @@ export function openSqliteLedger(options: SqliteLedgerOptions): LedgerStores {
     masterKey: options.masterKey,
     now: options.clock ?? Date.now,
     translateError: fromSqliteError,
+    overwriteOld: () => emptyLog(db),
     backup: (path) => backupDatabase(options.path, path),
   });
 }

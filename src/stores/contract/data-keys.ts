@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import type { AcceptInput, Ledger } from '../../core/ports/ledger.ts';
+import { HOUR_MS, acceptInput, admitted, answerOf, bytes, dispatched, openInput, sums } from './fixture.ts';
+import type { OpenStore } from './fixture.ts';
+
+const claim = { key: 'k', bodyHash: 'hash of the body', ttlMs: HOUR_MS };
+
+function callOf(user: string | null, tenant = 'acme', change: Partial<AcceptInput> = {}): Partial<AcceptInput> {
+  const principal = { tenant, key: 'app', models: null };
+  const tags: Record<string, string> = user === null ? { team: 'blue' } : { user, team: 'blue' };
+  return { call: { kind: 'chat', model: 'smart', principal, tags }, ...change };
+}
+
+/** Accepts a call; gives its id and where its request is. */
+async function accept(ledger: Ledger, id: string, change: Partial<AcceptInput>) {
+  const result = await ledger.accept(acceptInput(id, { requestBytes: bytes('the same question'), ...change }));
+  if (result.status !== 'accepted') throw new Error(`not accepted: ${result.status}`);
+  return { id: result.input.callId, ref: result.input.requestRef ?? '' };
+}
+
+async function answered(ledger: Ledger, id: string): Promise<void> {
+  await ledger.recordAnswer(answerOf(await dispatched(ledger, openInput(id))));
+}
+
+const cancelled = (callId: string) => ({ callId, outcome: 'cancelled', answerRef: null, error: null }) as const;
+
+export function describeDataKeys(open: OpenStore): void {
+  describe('data keys', () => {
+    test('one content is one payload within a scope, and never one of two tenants or subjects', async () => {
+      const { ledger } = await open();
+      const refs = [
+        await accept(ledger, 'a', callOf(null)),
+        await accept(ledger, 'b', callOf(null)),
+        await accept(ledger, 'c', callOf('ann')),
+        await accept(ledger, 'd', callOf('ann')),
+        await accept(ledger, 'e', callOf('bob')),
+        await accept(ledger, 'f', callOf('ann', 'other')),
+        await accept(ledger, 'g', callOf('')),
+      ].map(({ ref }) => ref);
+      expect(refs[1]).toBe(refs[0]);
+      expect(refs[6]).toBe(refs[0]);
+      expect(refs[3]).toBe(refs[2]);
+      expect(new Set(refs).size).toBe(4);
+    });
+
+    test('many first calls of one subject at once make one key', async () => {
+      const { ledger } = await open();
+      const calls = await Promise.all(
+        Array.from({ length: 12 }, (_, index) => accept(ledger, `call-${String(index)}`, callOf('ann'))),
+      );
+      expect(new Set(calls.map(({ ref }) => ref)).size).toBe(1);
+    });
+  });
+
+  describe('erasing', () => {
+    test('what a subject said is gone, and the costs, other subjects and other tenants stay', async () => {
+      const { ledger, payloads, clock } = await open();
+      const ann = await accept(ledger, 'ann', callOf('ann'));
+      await answered(ledger, ann.id);
+      const answerRef = (await ledger.getCall(ann.id))?.answerRef ?? '';
+      const others = [
+        await accept(ledger, 'bob', callOf('bob')),
+        await accept(ledger, 'none', callOf(null)),
+        await accept(ledger, 'far', callOf('ann', 'other')),
+      ];
+      for (const { id } of others) await ledger.settle(cancelled(id));
+      const before = await ledger.getCall(ann.id);
+      clock.now += 1000;
+
+      const erasure = await ledger.erase({ tenant: 'acme', subject: 'ann', actor: 'tester' });
+
+      expect(erasure).toMatchObject({ tenant: 'acme', keys: 1, calls: 1, payloads: 2 });
+      expect(await payloads.get(ann.ref)).toBeNull();
+      expect(await payloads.get(answerRef)).toBeNull();
+      for (const { ref } of others) expect(await payloads.get(ref)).toEqual(bytes('the same question'));
+      const after = await ledger.getCall(ann.id);
+      expect(after).toEqual({
+        ...before,
+        erasedAt: '2026-11-20T12:00:01.000Z',
+        requestRef: null,
+        answerRef: null,
+        tags: { user: '(erased)', team: 'blue' },
+      });
+      const [entry] = await ledger.listAudit(0, 10);
+      expect(entry).toMatchObject({ actor: 'tester', action: 'content.erase', subject: `subject:${String(erasure.subject)}` });
+      expect(JSON.stringify(entry)).not.toContain('ann');
+      expect(await ledger.verifyAudit()).toMatchObject({ brokenAt: null });
+    });
+
+    test('all of a tenant is gone, its subjects too, and its budget still knows what was spent', async () => {
+      const { ledger, payloads } = await open();
+      const refs: string[] = [];
+      for (const user of [null, 'ann', 'bob']) {
+        const call = await accept(ledger, `of ${String(user)}`, callOf(user));
+        await ledger.settle(cancelled(call.id));
+        refs.push(call.ref);
+      }
+      await answered(ledger, await admitted(ledger, 'paid'));
+      const far = await accept(ledger, 'far', callOf('ann', 'other'));
+      const spent = await sums(ledger);
+      expect(await ledger.erase({ tenant: 'acme', subject: null, actor: 'tester' })).toMatchObject({ keys: 3, calls: 4 });
+      expect(await Promise.all(refs.map((ref) => payloads.get(ref)))).toEqual([null, null, null]);
+      expect(await payloads.get(far.ref)).not.toBeNull();
+      expect(await sums(ledger)).toEqual(spent);
+      expect(spent.spent).not.toBe('0');
+    });
+
+    test('a subject without a tenant is erased in all of them', async () => {
+      const { ledger, payloads } = await open();
+      const calls = [await accept(ledger, 'a', callOf('ann')), await accept(ledger, 'b', callOf('ann', 'other'))];
+      for (const { id } of calls) await ledger.settle(cancelled(id));
+      expect(await ledger.erase({ tenant: null, subject: 'ann', actor: 'x' })).toMatchObject({ keys: 2, calls: 2 });
+      for (const { ref } of calls) expect(await payloads.get(ref)).toBeNull();
+    });
+
+    test('a call after the erasure gets a fresh key, and nothing of the old comes back', async () => {
+      const { ledger, payloads } = await open();
+      const before = await accept(ledger, 'before', callOf('ann'));
+      await ledger.settle(cancelled(before.id));
+      await ledger.erase({ tenant: null, subject: 'ann', actor: 'x' });
+      const after = await accept(ledger, 'after', callOf('ann'));
+      expect(after.ref).not.toBe(before.ref);
+      expect(await payloads.get(after.ref)).toEqual(bytes('the same question'));
+      expect(await payloads.get(before.ref)).toBeNull();
+      expect((await ledger.getCall(after.id))?.tags['user']).toBe('ann');
+    });
+
+    test('is refused while a call of it is open, and then nothing is erased', async () => {
+      const { ledger, payloads } = await open();
+      const call = await accept(ledger, 'open', callOf('ann'));
+      await expect(ledger.erase({ tenant: 'acme', subject: 'ann', actor: 'x' })).rejects.toMatchObject({
+        code: 'invalid_request',
+        details: { open: 1 },
+      });
+      await expect(ledger.erase({ tenant: 'acme', subject: null, actor: 'x' })).rejects.toThrow(/have not ended/);
+      expect(await payloads.get(call.ref)).not.toBeNull();
+      expect(await ledger.listAudit(0, 10)).toEqual([]);
+      await ledger.erase({ tenant: 'acme', subject: 'bob', actor: 'x' });
+      await answered(ledger, call.id);
+    });
+
+    test('an idempotency key still stands for the erased call, whatever body comes with it', async () => {
+      const { ledger } = await open();
+      const call = await accept(ledger, 'keyed', callOf('ann', 'acme', { idempotency: claim }));
+      await answered(ledger, call.id);
+      await ledger.erase({ tenant: null, subject: 'ann', actor: 'x' });
+      const other = { ...claim, bodyHash: 'hash of another' };
+      for (const again of [claim, other]) {
+        expect(await ledger.lookUpKey('acme', again)).toEqual({ status: 'replay', callId: call.id });
+      }
+    });
+
+    test('what is neither named nor known is refused, or nothing', async () => {
+      const { ledger } = await open();
+      await expect(ledger.erase({ tenant: null, subject: null, actor: 'x' })).rejects.toThrow(/Say what to erase/);
+      expect(await ledger.erase({ tenant: 'nobody', subject: null, actor: 'x' })).toMatchObject({ keys: 0, calls: 0 });
+    });
+  });
+}
