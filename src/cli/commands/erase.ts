@@ -25,7 +25,8 @@ export function registerErase(program: Command, context: CliContext): void {
       if (!tenant && !subject) {
         throw new HoldfastError('invalid_request', 'Say what to erase: --tenant NAME, --subject VALUE, or both.');
       }
-      if (!yes) await ask(context, subject ? 'the content of this subject' : `all content of the tenant ${String(tenant)}`);
+      if (!yes)
+        await ask(context, subject ? 'the content of this subject' : `all content of the tenant ${String(tenant)}`);
       const request = { ...(tenant && { tenant }), ...(subject && { subject }) };
       const erasure = await withAccess(context.env, (access) => access.erase(request));
       show(context, { json }, erasure, () => linesOf(erasure));
@@ -34,7 +35,10 @@ export function registerErase(program: Command, context: CliContext): void {
 
 async function ask({ stdin }: CliContext, what: string): Promise<void> {
   if (!stdin.isTTY) {
-    throw new HoldfastError('invalid_request', 'Erasing cannot be undone, and there is no terminal to ask on: add --yes.');
+    throw new HoldfastError(
+      'invalid_request',
+      'Erasing cannot be undone, and there is no terminal to ask on: add --yes.',
+    );
   }
   const message = `Destroy ${what}? It cannot be undone.`;
   const answer = await confirm({ message, initialValue: false, input: stdin, output: process.stderr });
@@ -45,7 +49,8 @@ const REMAINS: Readonly<Record<Erasure['oldBytes'], string>> = {
   overwritten: 'the ledger file holds nothing of it any more; backups made before still do',
   'until-checkpoint':
     'another process reads the ledger, so its log still holds old bytes: run this again when the node is idle',
-  'until-vacuum': 'the keys are destroyed; old row versions stay with the server until VACUUM, its log, and your backups',
+  'until-vacuum':
+    'the keys are destroyed; old row versions stay with the server until VACUUM, its log, and your backups',
 };
 
 function linesOf({ keys, calls, payloads, oldBytes }: Erasure): string[] {

@@ -82,7 +82,11 @@ export function describeDataKeys(open: OpenStore): void {
         tags: { user: '(erased)', team: 'blue' },
       });
       const [entry] = await ledger.listAudit(0, 10);
-      expect(entry).toMatchObject({ actor: 'tester', action: 'content.erase', subject: `subject:${String(erasure.subject)}` });
+      expect(entry).toMatchObject({
+        actor: 'tester',
+        action: 'content.erase',
+        subject: `subject:${String(erasure.subject)}`,
+      });
       expect(JSON.stringify(entry)).not.toContain('ann');
       expect(await ledger.verifyAudit()).toMatchObject({ brokenAt: null });
     });
@@ -98,7 +102,10 @@ export function describeDataKeys(open: OpenStore): void {
       await answered(ledger, await admitted(ledger, 'paid'));
       const far = await accept(ledger, 'far', callOf('ann', 'other'));
       const spent = await sums(ledger);
-      expect(await ledger.erase({ tenant: 'acme', subject: null, actor: 'tester' })).toMatchObject({ keys: 3, calls: 4 });
+      expect(await ledger.erase({ tenant: 'acme', subject: null, actor: 'tester' })).toMatchObject({
+        keys: 3,
+        calls: 4,
+      });
       expect(await Promise.all(refs.map((ref) => payloads.get(ref)))).toEqual([null, null, null]);
       expect(await payloads.get(far.ref)).not.toBeNull();
       expect(await sums(ledger)).toEqual(spent);

@@ -35,9 +35,7 @@ export interface PostgresLedgerOptions {
  * @throws HoldfastError `invalid_request` for a URL that is none; `engine_unavailable` when the server cannot be reached or
  * refuses, when the schema is newer than this version, or when the master key is not that of the other nodes.
  */
-export async function openPostgresLedger(
-  options: PostgresLedgerOptions,
-): Promise<LedgerStores> {
+export async function openPostgresLedger(options: PostgresLedgerOptions): Promise<LedgerStores> {
   const db = openPostgres(options);
   try {
     await migrate(db);

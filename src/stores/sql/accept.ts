@@ -26,7 +26,11 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   const admit = createAdmitInTransaction(parts);
 
   const acceptWithoutKey = async (tx: Tx, input: AcceptInput, place: Place): Promise<AcceptResult> => {
-    const callInput: CallInput = { ...input.call, callId: input.callIdFor(FIRST_GENERATION), requestRef: place.requestRef };
+    const callInput: CallInput = {
+      ...input.call,
+      callId: input.callIdFor(FIRST_GENERATION),
+      requestRef: place.requestRef,
+    };
     if (await calls.insert(tx, callInput, place.subject, parts.now())) return { status: 'accepted', input: callInput };
     return { status: 'accepted', input: callInputOf(await calls.get(tx, callInput.callId)) };
   };

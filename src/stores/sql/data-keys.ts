@@ -89,7 +89,10 @@ export function createDataKeys({
     try {
       return open(wrappingKey, contextOf(id), wrapped);
     } catch (cause) {
-      throw notOurMaster(`The data key ${id} does not unwrap: it was changed, or wrapped by another master key.`, cause);
+      throw notOurMaster(
+        `The data key ${id} does not unwrap: it was changed, or wrapped by another master key.`,
+        cause,
+      );
     }
   };
 

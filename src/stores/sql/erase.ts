@@ -155,7 +155,14 @@ export function createErase(parts: LedgerParts, overwriteOld: () => Promise<Eras
       });
       for (const id of done.keys) parts.dataKeys.forget(id);
       const payloads = await clearErased();
-      return { tenant, subject: handle, keys: done.keys.length, calls: done.calls, payloads, oldBytes: await overwriteOld() };
+      return {
+        tenant,
+        subject: handle,
+        keys: done.keys.length,
+        calls: done.calls,
+        payloads,
+        oldBytes: await overwriteOld(),
+      };
     },
   };
 }

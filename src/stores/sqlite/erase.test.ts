@@ -50,7 +50,10 @@ test('after an erasure neither the wrapped key nor a sealed byte of it is in the
   const other = await accepted(ledger, 'of the tenant');
   const gone = [
     ...blobs(path, "select wrapped as blob from data_keys where subject <> ''"),
-    ...blobs(path, "select sealed as blob from payloads where key_id in (select id from data_keys where subject <> '')"),
+    ...blobs(
+      path,
+      "select sealed as blob from payloads where key_id in (select id from data_keys where subject <> '')",
+    ),
     Buffer.from(subject),
     Buffer.from('b0dy~hash~canary'),
   ];
@@ -90,7 +93,7 @@ test('an erasure that was cut short after its commit is finished by pruning', as
   const kept = await accepted(ledger, 'of the tenant');
   const database = new DatabaseSync(path);
   database.exec("update data_keys set state = 'destroyed', wrapped = x'' where subject <> ''");
-  database.exec("update calls set erased_at = 1 where subject is not null");
+  database.exec('update calls set erased_at = 1 where subject is not null');
   database.close();
   expect(await ledger.prune(clock.now, 365 * 24 * HOUR_MS)).toEqual({ calls: 0, idempotency: 0, payloads: 2 });
   expect(await ledger.getCall(id)).toMatchObject({ requestRef: null, answerRef: null, tags: { user: '(erased)' } });
@@ -115,7 +118,9 @@ test('a wrapped key that was moved to the row of another opens nothing', async (
   const ref = await payloads.put('acme', bytes('hello'), START + HOUR_MS);
   await callOfAnn(ledger, 'one');
   const database = new DatabaseSync(path);
-  database.exec("update data_keys set wrapped = (select wrapped from data_keys where subject <> '') where tenant = 'acme'");
+  database.exec(
+    "update data_keys set wrapped = (select wrapped from data_keys where subject <> '') where tenant = 'acme'",
+  );
   database.close();
   const fresh = openSqliteLedger({ path, masterKey: TEST_MASTER_KEY, clock: () => START });
   onTestFinished(() => fresh.ledger.close());
