@@ -156,7 +156,10 @@ export function resolveConfig(
       ]),
     ),
     keys,
-    security: file.security,
+    security: {
+      ...file.security,
+      encryptHistories: file.security.encryptHistories ?? file.stores.ledger === 'postgres',
+    },
     retention: {
       idempotencyMs: file.retention.idempotencyHours * HOUR_MS,
       payloadMs: file.retention.payloadHours * HOUR_MS,

@@ -28,6 +28,8 @@ import { loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { startOutboxRelay } from '../telemetry/outbox-relay.ts';
+import { createHistoryCodec, type HistoryCodecOptions } from '../temporal/history-codec.ts';
+import { createHistoryConverter } from '../temporal/history-converter.ts';
 import { createDomain } from '../workers/domain.ts';
 import { startEngineWorkers, type EngineWorkers } from '../workers/engine-workers.ts';
 
@@ -40,6 +42,8 @@ export interface NodeOptions {
   logger: Logger;
   /** Time between maintenance sweeps. Default 30 s. */
   sweepEveryMs?: number;
+  /** Of the Temporal UI that comes with this engine, beside those of the configuration. Default none. */
+  uiOrigins?: readonly string[];
   /** No other node works on this engine: whatever it takes for running elsewhere is lost. Default false. */
   isAlone?: boolean;
 }
@@ -84,8 +88,14 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     onCallEnd,
     onDefect: onError,
   });
-  const client = new Client({ connection, namespace });
-  const engine = createCallEngine(client, { eager: true });
+  const historyCodec: HistoryCodecOptions = {
+    namespace,
+    sealer: settings.security.encryptHistories ? keys.histories.current : null,
+    find: keys.histories.find,
+  };
+  const dataConverter = createHistoryConverter(historyCodec);
+  const client = new Client({ connection, namespace, dataConverter });
+  const engine = createCallEngine(client, { eager: true, dataConverter });
   const metrics = createMetrics({
     liveAttempts: () => domain.attempts.live,
     openChannels: () => domain.bus.channels,
@@ -149,6 +159,9 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     ledger,
     authenticator: createAuthenticator(settings, ledger, authRequired),
     administration: createAdministration({ settings, ledger, adapters: providerAdapters }),
+    codec: createHistoryCodec(historyCodec),
+    namespace,
+    uiOrigins: [...settings.security.uiOrigins, ...(options.uiOrigins ?? [])],
     metrics,
     logger,
     onError,
@@ -175,6 +188,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       connection,
       namespace,
       domain,
+      dataConverter,
       sweep: sweepDeps,
       onCallEnd,
       onSweep: (report) => metrics.sweepEnded(report),

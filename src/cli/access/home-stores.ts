@@ -7,6 +7,8 @@ import type { Ledger } from '../../core/ports/ledger.ts';
 import type { SecretStore } from '../../core/ports/secret-store.ts';
 import { ledgerPath, openLedger } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
+import type { HistoryKeys } from '../../stores/sql/history-keys.ts';
+import type { LedgerStores } from '../../stores/sql/sql-ledger.ts';
 import { createEncryptedSecretFile } from '../../stores/files/encrypted-secret-file.ts';
 
 export interface HomeStores {
@@ -16,11 +18,13 @@ export interface HomeStores {
    */
   ledger(options?: { mayCreate?: boolean }): Promise<Ledger>;
   secrets(): SecretStore;
+  /** For payloads of histories that were sealed; null when the ledger does not have it. */
+  findHistoryKey: HistoryKeys['find'];
   close(): Promise<void>;
 }
 
 export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores {
-  let opened: Promise<Ledger> | null = null;
+  let opened: Promise<LedgerStores> | null = null;
   const keyOfHome = () => {
     // A key in the environment makes no home, and what is opened with it needs one.
     mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -28,7 +32,7 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
   };
   const secrets = (masterKey = keyOfHome()) =>
     createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-  const open = async (mayCreate: boolean): Promise<Ledger> => {
+  const open = async (mayCreate: boolean): Promise<LedgerStores> => {
     const store = loadLedgerStore(env);
     if (store.kind === 'sqlite' && !mayCreate && !existsSync(ledgerPath(home))) {
       throw new HoldfastError(
@@ -37,15 +41,17 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
       );
     }
     const masterKey = keyOfHome();
-    return (await openLedger({ store, home, masterKey, secrets: secrets(masterKey), env })).ledger;
+    return openLedger({ store, home, masterKey, secrets: secrets(masterKey), env });
   };
+  const stores = (mayCreate: boolean) => (opened ??= open(mayCreate));
   return {
-    ledger: ({ mayCreate = false } = {}) => (opened ??= open(mayCreate)),
+    ledger: async ({ mayCreate = false } = {}) => (await stores(mayCreate)).ledger,
+    findHistoryKey: async (id) => (await stores(false)).keys.histories.find(id),
     secrets: () => secrets(),
     async close() {
       // Whoever asked for it has the error of a ledger that did not open.
-      const [ledger] = await Promise.allSettled(opened ? [opened] : []);
-      if (ledger?.status === 'fulfilled') await ledger.value.close();
+      const [result] = await Promise.allSettled(opened ? [opened] : []);
+      if (result?.status === 'fulfilled') await result.value.ledger.close();
     },
   };
 }

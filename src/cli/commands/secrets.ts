@@ -4,6 +4,8 @@ import { HoldfastError } from '../../core/errors.ts';
 import { openHomeStores, type HomeStores } from '../access/home-stores.ts';
 import { LOCAL_ACTOR } from '../access/local-access.ts';
 import { localHome } from '../access/open-access.ts';
+import { createHistorySealer, historyKeyBytes } from '../../stores/crypto/history-key.ts';
+import { loadMasterKey } from '../../stores/crypto/master-key.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
 import { readSecret } from '../read-secret.ts';
 import { tableLines } from '../table.ts';
@@ -43,6 +45,11 @@ export function registerSecrets(program: Command, context: CliContext): void {
       });
     });
   secrets
+    .command('history-key')
+    .description('print the key of encrypted histories, for trusted programs that speak to Temporal themselves')
+    .option(...JSON_FLAG)
+    .action((flags: { json?: boolean }) => showHistoryKey(context, flags));
+  secrets
     .command('remove <name>')
     .description('forget all versions')
     .action(async (name: string) => {
@@ -53,6 +60,18 @@ export function registerSecrets(program: Command, context: CliContext): void {
         show(context, {}, null, () => [`${name} is removed`]);
       });
     });
+}
+
+/** For trusted programs that seal histories themselves; the master key cannot be had from it. */
+async function showHistoryKey(context: CliContext, flags: { json?: boolean }): Promise<void> {
+  const home = localHome(context.env, 'The history key is shown');
+  const key = historyKeyBytes(loadMasterKey({ home, env: context.env, makes: false }));
+  await withHome(context, async (stores) => {
+    const { id } = createHistorySealer(key);
+    await record(stores, 'history-key.show', id, {});
+    const shown = Buffer.from(key).toString('base64');
+    show(context, flags, { id, key: shown }, () => [shown]);
+  });
 }
 
 async function withHome(context: CliContext, work: (stores: HomeStores) => Promise<void>): Promise<void> {

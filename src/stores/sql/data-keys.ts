@@ -136,8 +136,10 @@ export function createDataKeys({
     },
     /** The key of a row that was read in the same transaction as what it sealed. */
     of: keyOf,
+    /** Its bytes. */
+    unwrap,
     /** A key of the ledger's own, as bytes; made when there is none. */
-    own: async (tx: Tx, purpose: Exclude<DataKeysTable['purpose'], 'payloads'>): Promise<Uint8Array> =>
+    own: async (tx: Tx, purpose: 'fingerprints' | 'subjects'): Promise<Uint8Array> =>
       unwrap(await activeRow(tx, { purpose, tenant: '', subject: '' })),
     forget: (id: string) => void unwrapped.delete(id),
   };

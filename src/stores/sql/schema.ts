@@ -112,8 +112,8 @@ export interface PayloadsTable {
 /** Keys that the ledger keeps, wrapped by the master key. */
 export interface DataKeysTable {
   id: string;
-  /** `payloads` of a tenant or a subject; the others are the ledger's own, with an empty tenant. */
-  purpose: 'payloads' | 'fingerprints' | 'subjects';
+  /** `payloads` of a tenant or a subject; the others are the ledger's own, with an empty tenant. Of `histories` only those of former master keys. */
+  purpose: 'payloads' | 'fingerprints' | 'subjects' | 'histories';
   tenant: string;
   /** The handle of a subject, or empty. */
   subject: string;

@@ -8,6 +8,7 @@ import { createBudgetStatus } from './budget-status.ts';
 import { createSqlContext } from './context.ts';
 import type { SqlContextOptions } from './context.ts';
 import { createErase } from './erase.ts';
+import { createHistoryKeys, type HistoryKeys } from './history-keys.ts';
 import { createKeys } from './keys.ts';
 import { createListCalls } from './list-calls.ts';
 import { createOpenAttempt } from './open-attempt.ts';
@@ -28,11 +29,15 @@ export interface SqlLedgerOptions extends SqlContextOptions {
   overwriteOld(): Promise<Erasure['oldBytes']>;
 }
 
+export interface StoreKeys extends Pick<OwnKeys, 'fingerprints'> {
+  histories: HistoryKeys;
+}
+
 /** An opened ledger, with what hangs on its keys. */
 export interface LedgerStores {
   ledger: Ledger;
   payloads: PayloadStore;
-  keys: Pick<OwnKeys, 'fingerprints'>;
+  keys: StoreKeys;
 }
 
 export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
@@ -55,5 +60,9 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
     backup: (path) => options.backup(path),
     close: () => options.db.destroy(),
   };
-  return { ledger, payloads: createPayloadStore(parts, parts.payloads), keys: parts.ownKeys };
+  const keys: StoreKeys = {
+    fingerprints: () => parts.ownKeys.fingerprints(),
+    histories: createHistoryKeys(parts, parts.dataKeys, options.masterKey),
+  };
+  return { ledger, payloads: createPayloadStore(parts, parts.payloads), keys };
 }
