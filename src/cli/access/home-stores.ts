@@ -7,6 +7,7 @@ import type { Ledger } from '../../core/ports/ledger.ts';
 import type { SecretStore } from '../../core/ports/secret-store.ts';
 import { ledgerPath, openLedger } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
+import type { Rotation } from '../../stores/sql/rotate-keys.ts';
 import type { HistoryKeys } from '../../stores/sql/history-keys.ts';
 import type { LedgerStores } from '../../stores/sql/sql-ledger.ts';
 import { createEncryptedSecretFile } from '../../stores/files/encrypted-secret-file.ts';
@@ -20,6 +21,7 @@ export interface HomeStores {
   secrets(): SecretStore;
   /** For payloads of histories that were sealed; null when the ledger does not have it. */
   findHistoryKey: HistoryKeys['find'];
+  rotateDataKeys(actor: string): Promise<Rotation>;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,12 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
   const stores = (mayCreate: boolean) => (opened ??= open(mayCreate));
   return {
     ledger: async ({ mayCreate = false } = {}) => (await stores(mayCreate)).ledger,
+    async rotateDataKeys(actor) {
+      const { keys } = await stores(false);
+      const rotation = await keys.rotateDataKeys(actor);
+      await keys.overwriteOld();
+      return rotation;
+    },
     findHistoryKey: async (id) => (await stores(false)).keys.histories.find(id),
     secrets: () => secrets(),
     async close() {

@@ -52,6 +52,50 @@ export function describeDataKeys(open: OpenStore): void {
     });
   });
 
+  describe('new data keys', () => {
+    test('what is stored keeps its name and opens, what comes is sealed by other keys, and the old are gone', async () => {
+      const { ledger, payloads, keys } = await open();
+      const ids = Array.from({ length: 40 }, (_, index) => `call-${String(index)}`);
+      const before = await Promise.all(
+        ids.map((id, index) =>
+          accept(
+            ledger,
+            id,
+            callOf(index % 2 === 0 ? 'ann' : null, 'acme', { requestBytes: bytes(`question of ${id}`) }),
+          ),
+        ),
+      );
+      expect(await keys.rotateDataKeys('tester')).toEqual({ retired: 2, resealed: 40, unreadable: 0, destroyed: 2 });
+      for (const [index, { ref }] of before.entries()) {
+        expect(await payloads.get(ref)).toEqual(bytes(`question of ${ids[index] ?? ''}`));
+      }
+      const again = await accept(ledger, 'again', callOf('ann', 'acme', { requestBytes: bytes('question of call-0') }));
+      expect(again.ref).not.toBe(before[0]?.ref);
+      expect((await ledger.listAudit(0, 10)).map(({ action }) => action)).toEqual(['data-keys.rotate']);
+      for (const { id } of [...before, again]) await ledger.settle(cancelled(id));
+      await ledger.erase({ tenant: null, subject: 'ann', actor: 'x' });
+      expect(await payloads.get(before[0]?.ref ?? '')).toBeNull();
+      expect(await payloads.get(before[1]?.ref ?? '')).not.toBeNull();
+    });
+
+    test('calls go on while the keys change', async () => {
+      const { ledger, payloads, keys } = await open();
+      const calls = Array.from({ length: 30 }, (_, index) => accept(ledger, `call-${String(index)}`, callOf('ann')));
+      const [rotation, ...accepted] = await Promise.all([keys.rotateDataKeys('x'), ...calls]);
+      expect(rotation.unreadable).toBe(0);
+      for (const { ref } of accepted) expect(await payloads.get(ref)).toEqual(bytes('the same question'));
+    });
+
+    test('under a new master key the old one opens nothing, and whoever has it makes no keys', async () => {
+      const { ledger, payloads, keys } = await open();
+      const { ref } = await accept(ledger, 'a', callOf('ann'));
+      expect(await keys.changeMasterKey(new Uint8Array(32).fill(9), 'tester')).toBe(3);
+      expect(await payloads.get(ref)).toEqual(bytes('the same question'));
+      await expect(accept(ledger, 'b', callOf('bob'))).rejects.toMatchObject({ code: 'engine_unavailable' });
+      await expect(keys.changeMasterKey(new Uint8Array(32).fill(8), 'x')).rejects.toThrow(/was changed by another/);
+    });
+  });
+
   describe('erasing', () => {
     test('what a subject said is gone, and the costs, other subjects and other tenants stay', async () => {
       const { ledger, payloads, clock } = await open();

@@ -141,7 +141,11 @@ export function createDataKeys({
     /** A key of the ledger's own, as bytes; made when there is none. */
     own: async (tx: Tx, purpose: 'fingerprints' | 'subjects'): Promise<Uint8Array> =>
       unwrap(await activeRow(tx, { purpose, tenant: '', subject: '' })),
-    forget: (id: string) => void unwrapped.delete(id),
+    /** It seals no more; one that still opens is read again from its row. */
+    forget(id: string): void {
+      unwrapped.delete(id);
+      for (const [name, active] of [...activeIds.entries()]) if (active === id) activeIds.delete(name);
+    },
   };
 }
 

@@ -19,6 +19,7 @@ import { createPayloadStore } from './payloads.ts';
 import { createPrune } from './prune.ts';
 import { createAbandon } from './reconcile.ts';
 import { createRecordAttempt } from './record-attempt.ts';
+import { createKeyRotation, type KeyRotation } from './rotate-keys.ts';
 import { createSettle } from './settle.ts';
 
 export interface SqlLedgerOptions extends SqlContextOptions {
@@ -29,8 +30,10 @@ export interface SqlLedgerOptions extends SqlContextOptions {
   overwriteOld(): Promise<Erasure['oldBytes']>;
 }
 
-export interface StoreKeys extends Pick<OwnKeys, 'fingerprints'> {
+export interface StoreKeys extends Pick<OwnKeys, 'fingerprints'>, KeyRotation {
   histories: HistoryKeys;
+  /** Overwrites old versions of rows, as after an erasure. */
+  overwriteOld(): Promise<Erasure['oldBytes']>;
 }
 
 /** An opened ledger, with what hangs on its keys. */
@@ -63,6 +66,8 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
   const keys: StoreKeys = {
     fingerprints: () => parts.ownKeys.fingerprints(),
     histories: createHistoryKeys(parts, parts.dataKeys, options.masterKey),
+    ...createKeyRotation(parts, options.masterKey),
+    overwriteOld: () => options.overwriteOld(),
   };
   return { ledger, payloads: createPayloadStore(parts, parts.payloads), keys };
 }
