@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { AcceptInput, Ledger } from '../../core/ports/ledger.ts';
-import { HOUR_MS, acceptInput, admitted, answerOf, bytes, dispatched, openInput, sums } from './fixture.ts';
+import { DAY_MS, HOUR_MS, acceptInput, admitted, answerOf, bytes, dispatched, openInput, sums } from './fixture.ts';
 import type { OpenStore } from './fixture.ts';
 
 const claim = { key: 'k', bodyHash: 'hash of the body', ttlMs: HOUR_MS };
@@ -23,6 +24,19 @@ async function answered(ledger: Ledger, id: string): Promise<void> {
 }
 
 const cancelled = (callId: string) => ({ callId, outcome: 'cancelled', answerRef: null, error: null }) as const;
+
+/** Twenty rows of text, another one for each turn, about two kilobytes together. */
+function turn(number: number): object {
+  const text = createHash('shake256', { outputLength: 700 })
+    .update(`turn ${String(number)}`)
+    .digest('hex');
+  return { role: number % 2 === 0 ? 'user' : 'assistant', content: text };
+}
+
+function requestOf(turns: number): Uint8Array {
+  const messages = Array.from({ length: turns }, (_, number) => turn(number));
+  return bytes(JSON.stringify({ wire: 'openai-chat', body: { model: 'smart', messages }, stream: false }));
+}
 
 export function describeDataKeys(open: OpenStore): void {
   describe('data keys', () => {
@@ -49,6 +63,75 @@ export function describeDataKeys(open: OpenStore): void {
         Array.from({ length: 12 }, (_, index) => accept(ledger, `call-${String(index)}`, callOf('ann'))),
       );
       expect(new Set(calls.map(({ ref }) => ref)).size).toBe(1);
+    });
+  });
+
+  describe('long conversations', () => {
+    const TURNS = 200;
+
+    test('each turn adds what is new and little more, though it sends all that was said before', async () => {
+      const { ledger, payloads, storedBytes } = await open();
+      let sent = 0;
+      let afterHalf = 0;
+      for (let count = 1; count <= TURNS; count += 1) {
+        const requestBytes = requestOf(count);
+        sent += requestBytes.length;
+        const { ref } = await accept(ledger, `turn-${String(count)}`, callOf('ann', 'acme', { requestBytes }));
+        if (count % 50 === 0) expect(Buffer.compare((await payloads.get(ref)) ?? bytes(''), requestBytes)).toBe(0);
+        if (count === TURNS / 2) afterHalf = await storedBytes();
+      }
+      const stored = await storedBytes();
+      expect(sent).toBeGreaterThan(25_000_000);
+      expect(stored).toBeLessThan(TURNS * 12_000);
+      expect(stored - afterHalf).toBeLessThan(afterHalf * 1.6);
+    }, 120_000);
+
+    test('a long content belongs to one scope, is erased with its parts, and is sealed again with them', async () => {
+      const { ledger, payloads, keys, storedBytes } = await open();
+      const requestBytes = requestOf(40);
+      const ann = await accept(ledger, 'ann', callOf('ann', 'acme', { requestBytes }));
+      const bob = await accept(ledger, 'bob', callOf('bob', 'acme', { requestBytes }));
+      expect(ann.ref).not.toBe(bob.ref);
+      expect(await keys.rotateDataKeys('x')).toMatchObject({ unreadable: 0, destroyed: 2 });
+      for (const { ref } of [ann, bob]) expect(await payloads.get(ref)).toEqual(requestBytes);
+      await ledger.settle(cancelled(ann.id));
+      const before = await storedBytes();
+      await ledger.erase({ tenant: null, subject: 'ann', actor: 'x' });
+      expect(await payloads.get(ann.ref)).toBeNull();
+      expect(await payloads.get(bob.ref)).toEqual(requestBytes);
+      expect((await storedBytes()) / before).toBeCloseTo(0.5, 1);
+    });
+
+    test('parts live as long as any call that has them, an open call keeps its own, and then all are pruned', async () => {
+      const { ledger, payloads, clock, storedBytes } = await open();
+      const first = await accept(ledger, 'first', callOf(null, 'acme', { requestBytes: requestOf(40) }));
+      clock.now += 0.9 * DAY_MS;
+      const second = await accept(ledger, 'second', callOf(null, 'acme', { requestBytes: requestOf(41) }));
+      await ledger.settle(cancelled(first.id));
+      clock.now += 0.8 * DAY_MS;
+      await ledger.prune(clock.now, 90 * DAY_MS);
+      expect(await payloads.get(first.ref)).toBeNull();
+      expect(await payloads.get(second.ref)).toEqual(requestOf(41));
+      const stillOpen = clock.now;
+      clock.now += 5 * DAY_MS;
+      await ledger.prune(clock.now, 90 * DAY_MS);
+      clock.now = stillOpen;
+      expect(await payloads.get(second.ref)).toEqual(requestOf(41));
+      await ledger.settle(cancelled(second.id));
+      clock.now += 30 * DAY_MS;
+      await ledger.prune(clock.now, 90 * DAY_MS);
+      expect(await storedBytes()).toBe(0);
+    });
+
+    test('two that store one conversation at once both have it whole', async () => {
+      const { ledger, payloads } = await open();
+      const stored = await Promise.all(
+        Array.from({ length: 8 }, (_, index) =>
+          accept(ledger, `call-${String(index)}`, callOf(null, 'acme', { requestBytes: requestOf(30 + (index % 2)) })),
+        ),
+      );
+      for (const [index, { ref }] of stored.entries())
+        expect(await payloads.get(ref)).toEqual(requestOf(30 + (index % 2)));
     });
   });
 

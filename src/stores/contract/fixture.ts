@@ -23,6 +23,8 @@ export interface StoreUnderTest {
   ledger: Ledger;
   payloads: PayloadStore;
   keys: StoreKeys;
+  /** Of the sealed payloads together. */
+  storedBytes(): Promise<number>;
   clock: { now: number };
 }
 

@@ -1,10 +1,11 @@
 import { hkdfSync } from 'node:crypto';
 
 /**
- * What a derived key may be used for. One use never shares a key with another. `payloads` and `payload-refs` are derived
- * from a data key, the others from the master key.
+ * What a derived key may be used for. One use never shares a key with another. Those of payloads are
+ * derived from a data key, the others from the master key.
  */
-export type KeyUse = 'payloads' | 'payload-refs' | 'data-keys' | 'histories' | 'secrets' | 'master-key-check';
+export type KeyUse =
+  'payloads' | 'payload-refs' | 'payload-cuts' | 'data-keys' | 'histories' | 'secrets' | 'master-key-check';
 
 export const KEY_BYTES = 32;
 

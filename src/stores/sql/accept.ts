@@ -102,7 +102,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     async accept(input) {
       const scope = await scopeOf(input.call);
       return parts.write(async (tx) => {
-        const payload = await payloads.seal(tx, scope, input.requestBytes);
+        const payload = await payloads.name(tx, scope, input.requestBytes);
         const place = { requestRef: payload.ref, subject: scope.subject };
         const result = input.idempotency
           ? await acceptWithKey(tx, input, input.idempotency, place)
@@ -118,7 +118,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
         const known = await calls.find(tx, input.callId);
         if (known) return callInputOf(known);
         const { inline: _inTheCallersHistory, ...rest } = input;
-        const payload = await payloads.seal(tx, scope, requestBytes);
+        const payload = await payloads.name(tx, scope, requestBytes);
         const stored: CallInput = { ...rest, requestRef: payload.ref };
         const isNew = await calls.insert(tx, stored, scope.subject, parts.now());
         if (!isNew) return callInputOf(await calls.get(tx, input.callId));

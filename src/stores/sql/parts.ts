@@ -52,7 +52,7 @@ export function createLedgerParts(given: SqlContext, masterKey: Uint8Array): Led
     idempotency: createIdempotency(db),
     outbox,
     audit,
-    payloads: createPayloads(db, locks, dataKeys),
+    payloads: createPayloads(given, dataKeys),
     dataKeys,
     ownKeys: createOwnKeys(context, dataKeys),
     endCall: createEndCall({ calls, outbox, audit }),

@@ -1,21 +1,42 @@
-/** Payloads by content, sealed before they reach a statement: the database never sees them in the open. */
+/**
+ * Payloads by content, sealed before they reach a statement: the database never sees them in the open.
+ *
+ * A long content is stored as its parts and a list of them. A conversation sends all that was said before with each turn:
+ * stored so, each turn adds only what is new.
+ */
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { SealedContent } from '../crypto/payload-key.ts';
+import type { PayloadKey } from '../crypto/payload-key.ts';
 import type { SqlContext } from './context.ts';
 import { StaleKeyError, type DataKeys, type KeyScope } from './data-keys.ts';
-import type { Locks } from './locks.ts';
 import { prepare } from './prepared.ts';
-import type { Database, PayloadsTable, Tx } from './schema.ts';
+import type { PayloadsTable, Tx } from './schema.ts';
 
-export interface SealedPayload extends SealedContent {
+interface Part {
+  ref: string;
+  bytes: Uint8Array;
+}
+
+/** A content on its way into the store: named, not yet sealed. */
+export interface NamedPayload {
+  ref: string;
   tenant: string;
-  keyId: string;
+  key: PayloadKey;
+  bytes: Uint8Array;
+  /** Of a long content, whose `bytes` are the list of these. */
+  parts: readonly Part[];
 }
 
 export type Payloads = ReturnType<typeof createPayloads>;
 
-export function createPayloads(db: Database, locks: Locks, keys: DataKeys) {
+/** Up to this a content is one row. */
+const WHOLE_UP_TO_BYTES = 16 * 1024;
+/** Rows of one question to the database. */
+const PAGE = 200;
+/** Parts live this much of their time longer, so that not every turn must write them again to prolong them. */
+const SLACK = 0.25;
+
+export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'locks' | 'now'>, keys: DataKeys) {
   // The key's row is locked against its destruction until the commit: nothing is ever left sealed by a destroyed key.
   const put = prepare((p: PayloadsTable) =>
     db
@@ -43,51 +64,128 @@ export function createPayloads(db: Database, locks: Locks, keys: DataKeys) {
       )
       .returning('key_id'),
   );
-  const find = prepare((p: { ref: string; now: number }) =>
+  const readable = () =>
     db
       .selectFrom('payloads')
       .innerJoin('data_keys', 'data_keys.id', 'payloads.key_id')
-      .select(['payloads.sealed', 'data_keys.id', 'data_keys.wrapped'])
-      .where('payloads.ref', '=', p.ref)
-      .where('payloads.expires_at', '>', p.now)
-      .where('data_keys.state', '<>', 'destroyed'),
+      .select(['payloads.ref', 'payloads.sealed', 'data_keys.id', 'data_keys.wrapped'])
+      .where('data_keys.state', '<>', 'destroyed');
+  const findAtAnyAge = prepare((p: { ref: string }) => readable().where('payloads.ref', '=', p.ref));
+  const find = prepare((p: { ref: string; now: number }) =>
+    readable().where('payloads.ref', '=', p.ref).where('payloads.expires_at', '>', p.now),
   );
+
+  const write = async (tx: Tx, { tenant, key }: NamedPayload, part: Part, expiresAt: number): Promise<void> => {
+    const sealed = key.seal(part.ref, part.bytes);
+    const row = await put.first(tx, { ref: part.ref, tenant, sealed, key_id: key.id, expires_at: expiresAt });
+    if (row?.key_id !== key.id) throw new StaleKeyError(key.id);
+  };
+
+  /** Those of the parts that are there and live until then. */
+  const livingParts = async (tx: Tx, parts: readonly Part[], until: number): Promise<Set<string>> => {
+    const living = new Set<string>();
+    for (let first = 0; first < parts.length; first += PAGE) {
+      const refs = parts.slice(first, first + PAGE).map(({ ref }) => ref);
+      const query = db.selectFrom('payloads').select('ref').where('ref', 'in', refs).where('expires_at', '>=', until);
+      for (const { ref } of (await tx.executeQuery(query.compile())).rows) living.add(ref);
+    }
+    return living;
+  };
+
+  const open = (row: { ref: string; sealed: Uint8Array; id: string; wrapped: Uint8Array }): Uint8Array => {
+    const key = keys.of(row);
+    try {
+      return key.open(row.ref, row.sealed);
+    } catch (cause) {
+      const error = new HoldfastError(
+        'engine_unavailable',
+        `The payload ${row.ref} does not decrypt: it was changed. Restore a backup.`,
+      );
+      error.cause = cause;
+      throw error;
+    }
+  };
+
+  /** Their bytes, in the order of the references; null when one is missing. */
+  const readParts = async (tx: Tx, refs: readonly string[]): Promise<Uint8Array | null> => {
+    const contents = new Map<string, Uint8Array>();
+    for (let first = 0; first < refs.length; first += PAGE) {
+      const query = readable().where('payloads.ref', 'in', [...new Set(refs.slice(first, first + PAGE))]);
+      for (const row of (await tx.executeQuery(query.compile())).rows) contents.set(row.ref, open(row));
+    }
+    const ordered: Uint8Array[] = [];
+    for (const ref of refs) {
+      const content = contents.get(ref);
+      if (!content) return null;
+      ordered.push(content);
+    }
+    return Buffer.concat(ordered);
+  };
+
+  const expand = async (tx: Tx, ref: string, bytes: Uint8Array): Promise<Uint8Array | null> =>
+    isList(ref) ? readParts(tx, refsIn(bytes)) : bytes;
+
   return {
-    async seal(tx: Tx, scope: KeyScope, bytes: Uint8Array): Promise<SealedPayload> {
+    /** Names the content with the key of its scope. */
+    async name(tx: Tx, scope: KeyScope, bytes: Uint8Array): Promise<NamedPayload> {
       const key = await keys.current(tx, scope);
-      return { ...key.seal(bytes), tenant: scope.tenant, keyId: key.id };
+      const { tenant } = scope;
+      if (bytes.length <= WHOLE_UP_TO_BYTES) return { ref: key.nameOf('p', bytes), tenant, key, bytes, parts: [] };
+      const parts = key.split(bytes).map((part) => ({ ref: key.nameOf('p', part), bytes: part }));
+      const list = Buffer.from(parts.map(({ ref }) => ref).join(' '));
+      return { ref: key.nameOf('m', list), tenant, key, bytes: list, parts };
     },
     /** @throws StaleKeyError when its key was replaced or destroyed; the transaction must end, and may begin again. */
-    async put(tx: Tx, { keyId, ref, tenant, sealed }: SealedPayload, expiresAt: number): Promise<void> {
-      const row = await put.first(tx, { ref, tenant, sealed, key_id: keyId, expires_at: expiresAt });
-      if (row?.key_id !== keyId) throw new StaleKeyError(keyId);
-    },
-    async get(tx: Tx, ref: string, now: number): Promise<Uint8Array | null> {
-      const row = await find.first(tx, { ref, now });
-      if (!row) return null;
-      const key = keys.of(row);
-      try {
-        return key.open(ref, row.sealed);
-      } catch (cause) {
-        const error = new HoldfastError(
-          'engine_unavailable',
-          `The payload ${ref} does not decrypt: it was changed. Restore a backup.`,
-        );
-        error.cause = cause;
-        throw error;
+    async put(tx: Tx, payload: NamedPayload, expiresAt: number): Promise<void> {
+      await write(tx, payload, payload, expiresAt);
+      if (payload.parts.length === 0) return;
+      const living = await livingParts(tx, payload.parts, expiresAt);
+      const missing = new Map(
+        payload.parts.flatMap((part) => (living.has(part.ref) ? [] : [[part.ref, part] as const])),
+      );
+      const until = expiresAt + Math.round((expiresAt - now()) * SLACK);
+      // In one order, so that two of one conversation never wait on each other.
+      for (const ref of [...missing.keys()].sort()) {
+        const part = missing.get(ref);
+        if (part) await write(tx, payload, part, until);
       }
     },
+    /** Keeps the parts of a content that is needed beyond its time. */
+    async prolongParts(tx: Tx, ref: string, until: number): Promise<void> {
+      const row = await findAtAnyAge.first(tx, { ref });
+      const refs = row && isList(ref) ? refsIn(open(row)) : [];
+      for (let first = 0; first < refs.length; first += PAGE) {
+        await tx
+          .updateTable('payloads')
+          .set({ expires_at: until })
+          .where('ref', 'in', refs.slice(first, first + PAGE))
+          .where('expires_at', '<', until)
+          .execute();
+      }
+    },
+    async get(tx: Tx, ref: string): Promise<Uint8Array | null> {
+      const row = await find.first(tx, { ref, now: now() });
+      return row ? expand(tx, ref, open(row)) : null;
+    },
   };
+}
+
+function isList(ref: string): boolean {
+  return ref.startsWith('m_');
+}
+
+function refsIn(list: Uint8Array): string[] {
+  return Buffer.from(list).toString('utf8').split(' ');
 }
 
 export function createPayloadStore(context: SqlContext, payloads: Payloads): PayloadStore {
   return {
     put: (tenant, bytes, expiresAt) =>
       context.write(async (tx) => {
-        const payload = await payloads.seal(tx, { tenant, subject: null }, bytes);
+        const payload = await payloads.name(tx, { tenant, subject: null }, bytes);
         await payloads.put(tx, payload, expiresAt);
         return payload.ref;
       }),
-    get: (ref) => context.read((tx) => payloads.get(tx, ref, context.now())),
+    get: (ref) => context.read((tx) => payloads.get(tx, ref)),
   };
 }

@@ -1,13 +1,15 @@
 /** Retention. Works in batches, so that calls never wait long for the write lock. */
 import type { Ledger } from '../../core/ports/ledger.ts';
-import type { SqlContext } from './context.ts';
+import type { LedgerParts } from './parts.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
 
 const BATCH = 500;
+/** How much longer the parts of a request are kept that an open call needs beyond its time; the next pruning looks again. */
+const PROLONG_MS = 24 * 3_600_000;
 
 /** @param clearErased deletes the payloads of destroyed keys, and gives their number. */
-export function createPrune(context: SqlContext, clearErased: () => Promise<number>): Pick<Ledger, 'prune'> {
+export function createPrune(context: LedgerParts, clearErased: () => Promise<number>): Pick<Ledger, 'prune'> {
   const { db, locks } = context;
   // Rows that another transaction has in hand are passed over: a claim or a payload may be renewed at this moment, and
   // another node may be pruning.
@@ -87,6 +89,29 @@ export function createPrune(context: SqlContext, clearErased: () => Promise<numb
     ),
   );
 
+  const openBeyondTime = prepare((p: { before: number; after: string; limit: number }) =>
+    db
+      .selectFrom('calls')
+      .innerJoin('payloads', 'payloads.ref', 'calls.request_ref')
+      .select(['calls.id', 'payloads.ref'])
+      .where('calls.state', '<>', 'ended')
+      .where('calls.id', '>', p.after)
+      .where('payloads.expires_at', '<=', p.before)
+      .orderBy('calls.id')
+      .limit(p.limit),
+  );
+
+  const keepWhatOpenCallsNeed = async (before: number): Promise<void> => {
+    for (let after = ''; ;) {
+      const needed = await context.read((tx) => openBeyondTime.all(tx, { before, after, limit: BATCH }));
+      for (const { ref } of needed) {
+        await context.write((tx) => context.payloads.prolongParts(tx, ref, before + PROLONG_MS));
+      }
+      if (needed.length < BATCH) return;
+      after = needed.at(-1)?.id ?? after;
+    }
+  };
+
   const inBatches = async (statement: Prepared<{ before: number; limit: number }, unknown>, before: number) => {
     let deleted = 0;
     for (;;) {
@@ -98,6 +123,7 @@ export function createPrune(context: SqlContext, clearErased: () => Promise<numb
 
   return {
     async prune(now, callRetentionMs) {
+      await keepWhatOpenCallsNeed(now);
       return {
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),

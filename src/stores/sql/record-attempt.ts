@@ -79,7 +79,7 @@ export function createRecordAttempt(
           return ENDED;
         }
         const now = parts.now();
-        const payload = await payloads.seal(tx, call, input.answerBytes);
+        const payload = await payloads.name(tx, call, input.answerBytes);
         await payloads.put(tx, payload, now + input.payloadTtlMs);
         const report: AttemptReport = {
           ...reportOf(row, charge, input.firstTokenAt, now),

@@ -87,7 +87,7 @@ export function createKeyRotation(parts: LedgerParts, currentMaster: Uint8Array)
           continue;
         }
         const key = await dataKeys.current(tx, { tenant, subject: subject === '' ? null : subject });
-        const row = await reseal.first(tx, { ref, from: id, to: key.id, sealed: key.sealAs(ref, opened) });
+        const row = await reseal.first(tx, { ref, from: id, to: key.id, sealed: key.seal(ref, opened) });
         // No row: it was pruned or erased meanwhile.
         if (row && row.key_id !== key.id) throw new StaleKeyError(key.id);
       }

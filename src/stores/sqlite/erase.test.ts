@@ -33,7 +33,7 @@ async function callOfAnn(ledger: Parameters<typeof accepted>[0], id: string, ide
   const result = await ledger.accept(
     acceptInput(id, {
       ...ofAnn,
-      requestBytes: Buffer.alloc(20_000, `question of ${id}`),
+      requestBytes: Buffer.alloc(12_000, `question of ${id}`),
       idempotency: idempotencyKey ? { key: idempotencyKey, bodyHash: 'b0dy~hash~canary', ttlMs: HOUR_MS } : null,
     }),
   );
