@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { ledgerProcess } from '../../../test/support/postgres/ledger-process.ts';
 import { budget, sums } from '../contract/fixture.ts';
 import { temporaryLedger } from './temporary-ledger.ts';
 
@@ -41,6 +42,15 @@ test('G4 a process killed in the middle of its transactions leaves sums that agr
   expect(calls.length).toBeGreaterThan(100);
   await ledger.abandonUnknown(Date.now() + 1000);
   expectConsistentSums(path);
+});
+
+test('two processes that meet a subject for the first time at once make one key for it', async () => {
+  const { path } = await temporaryLedger();
+  const processes = await Promise.all(['a', 'b'].map((name) => ledgerProcess(path, name)));
+  const users = Array.from({ length: 40 }, (_, index) => `user-${String(index)}`);
+  const [one, two] = await Promise.all(processes.map((child) => child({ do: 'say', users })));
+  expect(new Set(one as string[]).size).toBe(users.length);
+  expect(two).toEqual(one);
 });
 
 /** Each window's sums are those of its hold rows; an ended call holds only for attempts of unknown outcome. */
