@@ -123,6 +123,23 @@ export function describeDataKeys(open: OpenStore): void {
       expect(await storedBytes()).toBe(0);
     });
 
+    test('a content whose list is long itself comes back as it was, and a little more of it takes little more', async () => {
+      const { payloads, clock, storedBytes } = await open();
+      const content = createHash('shake256', { outputLength: 6_000_000 }).update('content').digest();
+      const first = await payloads.put('acme', content, clock.now + HOUR_MS);
+      expect(first).toMatch(/^m2_/);
+      const before = await storedBytes();
+      const longer = Buffer.concat([content, createHash('shake256', { outputLength: 1_000 }).update('more').digest()]);
+      const second = await payloads.put('acme', longer, clock.now + HOUR_MS);
+      expect((await storedBytes()) - before).toBeLessThan(60_000);
+      for (const [ref, expected] of [
+        [first, content],
+        [second, longer],
+      ] as const) {
+        expect(Buffer.compare((await payloads.get(ref)) ?? bytes(''), expected)).toBe(0);
+      }
+    });
+
     test('two that store one conversation at once both have it whole', async () => {
       const { ledger, payloads } = await open();
       const stored = await Promise.all(

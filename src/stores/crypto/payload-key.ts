@@ -4,8 +4,8 @@ import { deriveKey } from './derive-key.ts';
 import { open, seal } from './seal.ts';
 import { createCutTable, splitContent, type CutTable } from './split-content.ts';
 
-/** What a reference names: `p` a content, `m` the list of the parts that make one up. */
-export type RefKind = 'p' | 'm';
+/** What a reference names: `p` a content, `m1` the list of the parts that make one up, `m2` the list of the parts of such a list. */
+export type RefKind = 'p' | `m${number}`;
 
 export interface PayloadKey {
   readonly id: string;

@@ -23,7 +23,7 @@ export interface NamedPayload {
   tenant: string;
   key: PayloadKey;
   bytes: Uint8Array;
-  /** Of a long content, whose `bytes` are the list of these. */
+  /** Of a long content, and of its list where that is long itself; `bytes` are the last list. */
   parts: readonly Part[];
 }
 
@@ -122,18 +122,37 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
     return Buffer.concat(ordered);
   };
 
-  const expand = async (tx: Tx, ref: string, bytes: Uint8Array): Promise<Uint8Array | null> =>
-    isList(ref) ? readParts(tx, refsIn(bytes)) : bytes;
+  /** @param onList is told of the parts of each list on the way. */
+  const expand = async (
+    tx: Tx,
+    ref: string,
+    bytes: Uint8Array,
+    onList: (refs: readonly string[]) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Uint8Array | null> => {
+    let content: Uint8Array | null = bytes;
+    for (let depth = depthOf(ref); content && depth > 0; depth -= 1) {
+      const refs = refsIn(content);
+      await onList(refs);
+      content = await readParts(tx, refs);
+    }
+    return content;
+  };
 
   return {
     /** Names the content with the key of its scope. */
     async name(tx: Tx, scope: KeyScope, bytes: Uint8Array): Promise<NamedPayload> {
       const key = await keys.current(tx, scope);
       const { tenant } = scope;
-      if (bytes.length <= WHOLE_UP_TO_BYTES) return { ref: key.nameOf('p', bytes), tenant, key, bytes, parts: [] };
-      const parts = key.split(bytes).map((part) => ({ ref: key.nameOf('p', part), bytes: part }));
-      const list = Buffer.from(parts.map(({ ref }) => ref).join(' '));
-      return { ref: key.nameOf('m', list), tenant, key, bytes: list, parts };
+      const parts: Part[] = [];
+      let content = bytes;
+      let depth = 0;
+      for (; content.length > WHOLE_UP_TO_BYTES; depth += 1) {
+        const cut = key.split(content).map((part) => ({ ref: key.nameOf('p', part), bytes: part }));
+        parts.push(...cut);
+        content = Buffer.from(cut.map(({ ref }) => ref).join(' '));
+      }
+      const ref = key.nameOf(depth === 0 ? 'p' : `m${depth}`, content);
+      return { ref, tenant, key, bytes: content, parts };
     },
     /** @throws StaleKeyError when its key was replaced or destroyed; the transaction must end, and may begin again. */
     async put(tx: Tx, payload: NamedPayload, expiresAt: number): Promise<void> {
@@ -153,15 +172,17 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
     /** Keeps the parts of a content that is needed beyond its time. */
     async prolongParts(tx: Tx, ref: string, until: number): Promise<void> {
       const row = await findAtAnyAge.first(tx, { ref });
-      const refs = row && isList(ref) ? refsIn(open(row)) : [];
-      for (let first = 0; first < refs.length; first += PAGE) {
-        await tx
-          .updateTable('payloads')
-          .set({ expires_at: until })
-          .where('ref', 'in', refs.slice(first, first + PAGE))
-          .where('expires_at', '<', until)
-          .execute();
-      }
+      if (!row) return;
+      await expand(tx, ref, open(row), async (refs) => {
+        for (let first = 0; first < refs.length; first += PAGE) {
+          await tx
+            .updateTable('payloads')
+            .set({ expires_at: until })
+            .where('ref', 'in', refs.slice(first, first + PAGE))
+            .where('expires_at', '<', until)
+            .execute();
+        }
+      });
     },
     async get(tx: Tx, ref: string): Promise<Uint8Array | null> {
       const row = await find.first(tx, { ref, now: now() });
@@ -170,8 +191,9 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
   };
 }
 
-function isList(ref: string): boolean {
-  return ref.startsWith('m_');
+/** How many lists stand between a reference and its content. */
+function depthOf(ref: string): number {
+  return Number(/^m(\d+)_/.exec(ref)?.[1] ?? 0);
 }
 
 function refsIn(list: Uint8Array): string[] {
