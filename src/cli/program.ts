@@ -7,6 +7,7 @@ import { registerCalls } from './commands/calls.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerErase } from './commands/erase.ts';
 import { registerKeys } from './commands/keys.ts';
 import { registerLedger } from './commands/ledger.ts';
 import { registerListings } from './commands/listings.ts';
@@ -28,6 +29,7 @@ export function createProgram(context: CliContext): Command {
     registerListings,
     registerKeys,
     registerSecrets,
+    registerErase,
     registerAudit,
     registerBackup,
     registerLedger,

@@ -248,7 +248,12 @@ keys:
       },
     ]);
     expect(settings.keys[0]).toMatchObject({ tenant: 'acme', models: null, roles: ['caller'], expiresAt: null });
-    expect(settings.security).toEqual({ redact: [], blockSecrets: true });
+    expect(settings.security).toEqual({
+      redact: [],
+      blockSecrets: true,
+      encryptHistories: false,
+      uiOrigins: [],
+    });
   });
 });
 
@@ -268,6 +273,27 @@ describe('where the ledger is', () => {
   it('is not asked for a URL that is not used', () => {
     expect(store('{ ledger: sqlite, postgresUrl: env:DATABASE_URL }')).toEqual({ kind: 'sqlite' });
   });
+});
+
+describe('sealed histories', () => {
+  const sealed = (rest: string, env = {}) =>
+    parse(`${PROVIDERS}\n${rest}`, { ...ENV, ...env }).security.encryptHistories;
+  const POSTGRES = 'stores: { ledger: postgres, postgresUrl: secret:db }';
+
+  it('are the default where others run the server, and the file has the last word', () => {
+    expect(sealed('')).toBe(false);
+    expect(sealed(POSTGRES)).toBe(true);
+    expect(sealed('security: { encryptHistories: true }')).toBe(true);
+    expect(sealed(`${POSTGRES}\nsecurity: { encryptHistories: false }`)).toBe(false);
+  });
+
+  it.each(['temporal.example.com', 'https://temporal.example.com/', 'https://h/ui', '*', 'null'])(
+    'takes no web page from %s, which is no origin',
+    (origin) => {
+      const error = errorOf(() => parse(`${PROVIDERS}\nsecurity: { uiOrigins: ["${origin}"] }`));
+      expect(error.message).toMatch(/security\.uiOrigins\[0\].*scheme, host and port only/s);
+    },
+  );
 });
 
 describe('where the configuration comes from', () => {

@@ -163,7 +163,10 @@ export function resolveConfig(
     defaultRoute: DEFAULT_ROUTE,
     tenants: new Map(Object.entries(file.tenants).map(([name, tenant]) => [name, resolveTenant(name, tenant)])),
     keys,
-    security: file.security,
+    security: {
+      ...file.security,
+      encryptHistories: file.security.encryptHistories ?? file.stores.ledger === 'postgres',
+    },
     retention: {
       idempotencyMs: file.retention.idempotencyHours * HOUR_MS,
       payloadMs: file.retention.payloadHours * HOUR_MS,

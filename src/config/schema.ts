@@ -122,6 +122,10 @@ const key = z.strictObject({
   limits: limits.default({}),
 });
 
+const origin = z
+  .string()
+  .refine((text) => URL.parse(text)?.origin === text, 'write scheme, host and port only: https://temporal.example.com');
+
 export const REDACTORS = ['email', 'phone', 'card', 'ssn', 'iban'] as const;
 
 export const storesSchema = z.strictObject({
@@ -157,7 +161,12 @@ export const configSchema = z.strictObject({
   stores: storesSchema.prefault({}),
   prices: z.strictObject({ overrides: z.string().optional() }).default({}),
   security: z
-    .strictObject({ redact: z.array(z.enum(REDACTORS)).default([]), blockSecrets: z.boolean().default(true) })
+    .strictObject({
+      redact: z.array(z.enum(REDACTORS)).default([]),
+      blockSecrets: z.boolean().default(true),
+      encryptHistories: z.boolean().optional(),
+      uiOrigins: z.array(origin).max(16).default([]),
+    })
     .prefault({}),
   retention: z
     .strictObject({

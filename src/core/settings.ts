@@ -110,7 +110,14 @@ export interface Settings {
   defaultRoute: Omit<RouteSettings, 'targets'>;
   tenants: ReadonlyMap<string, TenantSettings>;
   keys: readonly KeySettings[];
-  security: { redact: readonly string[]; blockSecrets: boolean };
+  security: {
+    redact: readonly string[];
+    blockSecrets: boolean;
+    /** Seals the payloads and failures of histories. Default: where the ledger is in PostgreSQL. */
+    encryptHistories: boolean;
+    /** Web pages that may use the codec endpoints: where the Temporal UI is. */
+    uiOrigins: readonly string[];
+  };
   retention: { idempotencyMs: number; payloadMs: number; callMs: number };
   ledgerStore: LedgerStore;
   hotStore: HotStore;

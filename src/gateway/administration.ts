@@ -1,7 +1,7 @@
 /** What the CLI and the administration routes both do: the same answers whether asked over HTTP or on the same machine. */
 import { z } from 'zod';
 import { HoldfastError } from '../core/errors.ts';
-import type { AuditEntry, BudgetStatus, Ledger, VirtualKey } from '../core/ports/ledger.ts';
+import type { AuditEntry, BudgetStatus, Erasure, Ledger, VirtualKey } from '../core/ports/ledger.ts';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { Settings } from '../core/settings.ts';
 import { listBudgets, type BudgetPage, type BudgetViewer } from './list-budgets.ts';
@@ -23,6 +23,12 @@ export const newKeySchema = z.strictObject({
 });
 export type NewKey = z.output<typeof newKeySchema>;
 
+/** What to erase: all of a tenant, or a subject, of one tenant or of all. */
+export const eraseSchema = z
+  .strictObject({ tenant: z.string().min(1).max(64).optional(), subject: z.string().min(1).max(256).optional() })
+  .refine(({ tenant, subject }) => tenant !== undefined || subject !== undefined, 'name a tenant, a subject, or both');
+export type EraseRequest = z.output<typeof eraseSchema>;
+
 export interface ConfiguredProvider {
   name: string;
   kind: string;
@@ -39,6 +45,8 @@ export interface Administration {
   /** @throws HoldfastError `invalid_request` when the name is taken or the tenant does not exist. */
   createKey(key: NewKey, actor: string): Promise<{ key: string; entry: VirtualKey }>;
   revokeKey(name: string, actor: string): Promise<VirtualKey>;
+  /** Destroys what calls said and were told, for good. @throws HoldfastError `invalid_request` while calls of it are open. */
+  erase(request: EraseRequest, actor: string): Promise<Erasure>;
   /** Entries after this sequence number, oldest first. */
   audit(afterSeq: number, limit: number): Promise<{ entries: AuditEntry[] }>;
   /** `brokenAt` is the first entry that does not fit into the hash chain, or null. */
@@ -48,7 +56,15 @@ export interface Administration {
 /** The part of the ledger that administration touches. */
 export type AdministrationLedger = Pick<
   Ledger,
-  'budgetStatus' | 'budgetScopes' | 'createKey' | 'listKeys' | 'revokeKey' | 'appendAudit' | 'listAudit' | 'verifyAudit'
+  | 'budgetStatus'
+  | 'budgetScopes'
+  | 'createKey'
+  | 'listKeys'
+  | 'revokeKey'
+  | 'appendAudit'
+  | 'listAudit'
+  | 'verifyAudit'
+  | 'erase'
 >;
 
 export interface AdministrationDeps {
@@ -133,6 +149,7 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
       await ledger.appendAudit({ actor, action: 'key.revoke', subject: name, details: {} });
       return entry;
     },
+    erase: ({ tenant = null, subject = null }, actor) => ledger.erase({ tenant, subject, actor }),
     async audit(afterSeq, limit) {
       return { entries: await ledger.listAudit(afterSeq, limit) };
     },

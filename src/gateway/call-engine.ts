@@ -8,7 +8,7 @@ import {
   WorkflowNotFoundError,
   type Client,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, type DataConverter } from '@temporalio/common';
 import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
@@ -39,8 +39,15 @@ const START_DEADLINE_MS = 2_000;
 /** The longest that a live door needs to start a call it accepted: its turn, and the start. */
 export const LONGEST_START_MS = LONGEST_TURN_MS + START_DEADLINE_MS;
 
-export function createCallEngine(client: Client, options: { eager: boolean }): CallEngine {
-  const attempts = new AsyncCompletionClient({ connection: client.connection, namespace: client.options.namespace });
+export function createCallEngine(
+  client: Client,
+  options: { eager: boolean; dataConverter?: DataConverter },
+): CallEngine {
+  const attempts = new AsyncCompletionClient({
+    connection: client.connection,
+    namespace: client.options.namespace,
+    ...(options.dataConverter && { dataConverter: options.dataConverter }),
+  });
   const gate = createStartGate({ meansAway });
   // The deadline of a start begins with its turn, not with its wait for it.
   const withDeadline = <T>(start: () => Promise<T>) => client.withDeadline(Date.now() + START_DEADLINE_MS, start);

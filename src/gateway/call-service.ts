@@ -112,6 +112,12 @@ function nothingToResume(hasKey: boolean): HoldfastError {
   );
 }
 
+/** What a call has no more: it was erased, or its time was over. */
+export function contentGone(what: 'answer' | 'request', { erasedAt }: Pick<CallView, 'erasedAt'>): HoldfastError {
+  const reason = erasedAt === undefined ? 'has expired' : `was erased at ${erasedAt}`;
+  return new HoldfastError('not_found', `The stored ${what} of this call ${reason}.`);
+}
+
 function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: CallRequest): IdempotencyClaim {
   return { key, bodyHash: deps.hashBody(tenant, body), ttlMs: deps.idempotencyTtlMs };
 }
@@ -276,7 +282,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
     },
     async answerOf(call) {
       const bytes = call.answerRef === null ? null : await deps.payloads.get(call.answerRef);
-      if (!bytes) throw new HoldfastError('not_found', 'The stored answer of this call has expired.');
+      if (!bytes) throw contentGone('answer', call);
       return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
     },
     async requestOf(call) {

@@ -90,6 +90,7 @@ async function start(options: EmbeddedOptions, undo: Undo[], stop: () => Promise
     logger,
     // One node to a home, held by its lock, and the server is the home's own.
     isAlone: engine.server !== null,
+    uiOrigins: engine.server ? loopbackOrigins(engine.server.uiUrl) : [],
     ...(sweepEveryMs !== undefined && { sweepEveryMs }),
   });
   undo.push(() => node.drain());
@@ -141,6 +142,7 @@ async function connect(
     binary,
     ...(temporalPort !== undefined && { port: temporalPort }),
     ...(uiPort !== undefined && { uiPort }),
+    ...codecEndpointOf(settings),
     onProgress,
   });
   undo.push(() => server.stop());
@@ -148,6 +150,17 @@ async function connect(
   const connection = await connectNative({ address: server.address });
   undo.push(() => connection.close());
   return { connection, address: server.address, namespace: server.namespace, server };
+}
+
+/** Known before the gateway listens, unless it takes any port. */
+function codecEndpointOf({ gateway: { port }, security }: Settings): { codecEndpoint?: string } {
+  return security.encryptHistories && port !== 0 ? { codecEndpoint: `http://127.0.0.1:${String(port)}/codec` } : {};
+}
+
+/** People open it by either name. */
+function loopbackOrigins(uiUrl: string): string[] {
+  const { port } = new URL(uiUrl);
+  return [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -29,11 +29,12 @@ import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
 import type { SweepDeps } from '../ledger/sweep.ts';
 import { providerAdapters } from '../providers/registry.ts';
-import { deriveKey } from '../stores/crypto/derive-key.ts';
 import { loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { startOutboxRelay } from '../telemetry/outbox-relay.ts';
+import { createHistoryCodec, type HistoryCodecOptions } from '../temporal/history-codec.ts';
+import { createHistoryConverter } from '../temporal/history-converter.ts';
 import { createDomain } from '../workers/domain.ts';
 import { startEngineWorkers, type EngineWorkers } from '../workers/engine-workers.ts';
 
@@ -48,6 +49,8 @@ export interface NodeOptions {
   sweepEveryMs?: number;
   /** Tests only: what happens at the boundaries of calls. Nothing in a configuration or on a command line leads here. */
   faults?: FaultPoints;
+  /** Of the Temporal UI that comes with this engine, beside those of the configuration. Default none. */
+  uiOrigins?: readonly string[];
   /** No other node works on this engine: whatever it takes for running elsewhere is lost. Default false. */
   isAlone?: boolean;
 }
@@ -80,7 +83,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   }
   const masterKey = loadMasterKey({ home, env });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-  const { ledger, payloads } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
+  const { ledger, payloads, keys } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const owner = `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}:${randomUUID().slice(0, 8)}`;
   const shared = await startOrClose(ledger, async () => {
@@ -109,13 +112,19 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     owner,
     env,
     onAttempt: (order) => places.keep(order.callId, domain.scopesOf(order)),
-    hashKey: deriveKey(masterKey, 'fingerprint'),
+    hashKey: await keys.fingerprints(),
     onCallEnd,
     faults: options.faults,
     onDefect: onError,
   });
-  const client = new Client({ connection, namespace });
-  const engine = createCallEngine(client, { eager: true });
+  const historyCodec: HistoryCodecOptions = {
+    namespace,
+    sealer: settings.security.encryptHistories ? keys.histories.current : null,
+    find: keys.histories.find,
+  };
+  const dataConverter = createHistoryConverter(historyCodec);
+  const client = new Client({ connection, namespace, dataConverter });
+  const engine = createCallEngine(client, { eager: true, dataConverter });
   const metrics = createMetrics({
     liveAttempts: () => domain.attempts.live,
     openChannels: () => domain.bus.channels,
@@ -184,6 +193,9 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     authenticator: createAuthenticator(settings, ledger, authRequired),
     onDisconnectOf: (model) => (settings.models.get(model) ?? settings.defaultRoute).onDisconnect,
     administration: createAdministration({ settings, ledger, adapters: providerAdapters }),
+    codec: createHistoryCodec(historyCodec),
+    namespace,
+    uiOrigins: [...settings.security.uiOrigins, ...(options.uiOrigins ?? [])],
     metrics,
     logger,
     onError,
@@ -212,6 +224,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       connection,
       namespace,
       domain,
+      dataConverter,
       sweep: sweepDeps,
       onCallEnd,
       onSweep: (report) => metrics.sweepEnded(report),

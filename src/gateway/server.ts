@@ -23,12 +23,14 @@ import type { ErrorShape } from './error-reply.ts';
 import { presentedKey } from './request-options.ts';
 import { adminRoutes, type AdminRouteDeps } from './routes/admin.ts';
 import { callsRoutes, type CallsRouteDeps } from './routes/calls.ts';
+import { codecRoutes, type CodecRouteDeps } from './routes/codec.ts';
 import { healthRoutes, type HealthRouteDeps } from './routes/health.ts';
 import { modelsRoutes } from './routes/models.ts';
 import { createWaitingClients } from './waiting-clients.ts';
 import { doorWires } from '../providers/registry.ts';
 
-export interface GatewayDeps extends LlmRouteDeps, AdminRouteDeps, Omit<CallsRouteDeps, 'doorWires'>, HealthRouteDeps {
+export interface GatewayDeps
+  extends LlmRouteDeps, AdminRouteDeps, Omit<CallsRouteDeps, 'doorWires'>, CodecRouteDeps, HealthRouteDeps {
   metrics: Metrics;
   logger: FastifyBaseLogger;
   maxBodyBytes: number;
@@ -122,6 +124,7 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
   await app.register(modelsRoutes, deps);
   await app.register(callsRoutes, { ...deps, doorWires });
   await app.register(adminRoutes, deps);
+  await app.register(codecRoutes, deps);
   await app.register(healthRoutes, deps);
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
     await deps.authenticator.authenticate(presentedKey(request.headers));

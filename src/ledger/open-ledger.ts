@@ -1,12 +1,11 @@
 /** Opens the ledger that the configuration names. */
 import { join } from 'node:path';
 import { HoldfastError } from '../core/errors.ts';
-import type { Ledger } from '../core/ports/ledger.ts';
-import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { SecretStore } from '../core/ports/secret-store.ts';
 import type { LedgerStore } from '../core/settings.ts';
 import { parseCredentialReference } from '../credentials/credential-reference.ts';
 import { openPostgresLedger, type SchemaUse } from '../stores/postgres/open-postgres-ledger.ts';
+import type { LedgerStores } from '../stores/sql/sql-ledger.ts';
 import { openSqliteLedger } from '../stores/sqlite/open-sqlite-ledger.ts';
 
 export interface OpenLedgerOptions {
@@ -26,7 +25,7 @@ export interface OpenLedgerOptions {
 export const ledgerPath = (home: string) => join(home, 'ledger.db');
 
 /** @throws HoldfastError `invalid_request` when the URL is missing or is none, `engine_unavailable` as the stores do. */
-export async function openLedger(options: OpenLedgerOptions): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
+export async function openLedger(options: OpenLedgerOptions): Promise<LedgerStores> {
   const { store, home, masterKey } = options;
   if (store.kind === 'sqlite') return openSqliteLedger({ path: ledgerPath(home), masterKey });
   const url = await storeUrlOf('stores.postgresUrl', store.urlReference, options);

@@ -5,6 +5,7 @@
 import { describe } from 'vitest';
 import { describeAttempts } from './contract/attempts.ts';
 import { describeBudgets } from './contract/budgets.ts';
+import { describeDataKeys } from './contract/data-keys.ts';
 import type { OpenStore } from './contract/fixture.ts';
 import { describeIdempotency } from './contract/idempotency.ts';
 import { describeNestedBudgets } from './contract/nested-budgets.ts';
@@ -20,5 +21,6 @@ export function describeLedgerContract(name: string, open: OpenStore): void {
     describeBudgets(open);
     describeNestedBudgets(open);
     describeRecords(open);
+    describeDataKeys(open);
   });
 }

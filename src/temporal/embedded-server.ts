@@ -19,6 +19,8 @@ export interface EmbeddedServerOptions {
   /** Default 8233. */
   uiPort?: number;
   binary: { path: string; version: string };
+  /** Where the UI has sealed payloads opened; default nowhere. */
+  codecEndpoint?: string;
   /** Default `tunedFlags`. */
   flags?: readonly string[];
   /** How long the server may take to be ready. Default 30 s. */
@@ -58,11 +60,11 @@ type Wanted = Omit<ServerState, 'pid' | 'startTime'>;
  * Throws `engine_unavailable` when a port is taken, the server dies early, or it is not ready in time.
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
-  const { port = 7233, uiPort = 8233, binary, flags = tunedFlags, onProgress } = options;
+  const { port = 7233, uiPort = 8233, binary, codecEndpoint, flags = tunedFlags, onProgress } = options;
   const { readyWithinMs = 30_000, reuseWithinMs = 10_000, stopGraceMs = 10_000 } = options;
   mkdirSync(options.home, { recursive: true, mode: 0o700 });
   const home = realpathSync(options.home);
-  const args = serverArguments({ port, uiPort, dbFilename: DB_FILENAME }, flags);
+  const args = serverArguments({ port, uiPort, dbFilename: DB_FILENAME, codecEndpoint }, flags);
   const wanted: Wanted = {
     home: homeIdentity(home),
     version: binary.version,

@@ -12,6 +12,13 @@ describe('the command line of the server', () => {
     expect(line).toContain('--sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=NORMAL');
   });
 
+  it('tells the UI where sealed payloads are opened, when there is such a place', () => {
+    const codecEndpoint = 'http://127.0.0.1:4000/codec';
+    expect(serverArguments({ ...place, codecEndpoint }, [])).toContain('--ui-codec-endpoint');
+    expect(serverArguments({ ...place, codecEndpoint }, []).at(-1)).toBe(codecEndpoint);
+    expect(serverArguments(place, [])).not.toContain('--ui-codec-endpoint');
+  });
+
   it('listens on loopback only and registers every search attribute with its type', () => {
     expect(serverArguments(place, defaultFlags).join(' ')).toBe(
       'server start-dev --ip 127.0.0.1 --port 7233 --ui-port 8233 --db-filename temporal.db --log-level warn ' +

@@ -23,6 +23,8 @@ export interface ServerPlace {
   uiPort: number;
   /** Relative names are relative to the directory that the server is started in. */
   dbFilename: string;
+  /** Where the UI has sealed payloads opened; default nowhere. */
+  codecEndpoint?: string | undefined;
 }
 
 const typeNames: Partial<Record<SearchAttributeType, string>> = {
@@ -31,7 +33,10 @@ const typeNames: Partial<Record<SearchAttributeType, string>> = {
 };
 
 /** The whole command line behind `temporal`. */
-export function serverArguments({ port, uiPort, dbFilename }: ServerPlace, flags: readonly string[]): string[] {
+export function serverArguments(
+  { port, uiPort, dbFilename, codecEndpoint }: ServerPlace,
+  flags: readonly string[],
+): string[] {
   return [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
     ...['--db-filename', dbFilename, '--log-level', 'warn'],
@@ -39,6 +44,7 @@ export function serverArguments({ port, uiPort, dbFilename }: ServerPlace, flags
       '--search-attribute',
       `${name}=${typeNames[type] ?? type}`,
     ]),
+    ...(codecEndpoint === undefined ? [] : ['--ui-codec-endpoint', codecEndpoint]),
     ...flags,
   ];
 }

@@ -1,4 +1,5 @@
 /** The Temporal workers of a node: one for calls, one for maintenance. */
+import type { DataConverter } from '@temporalio/common';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createCallSteps } from '../activities/call-steps.ts';
 import { createProviderActivities } from '../activities/execute-provider.ts';
@@ -13,6 +14,8 @@ export interface EngineWorkersOptions {
   connection: NativeConnection;
   namespace: string;
   domain: Domain;
+  /** Of histories, see `createHistoryConverter`. Default: as they are. */
+  dataConverter?: DataConverter;
   sweep: SweepDeps;
   onCallEnd(call: CallView): void;
   onSweep(report: SweepReport): void;
@@ -38,13 +41,16 @@ const MAX_CACHED_WORKFLOWS = 2_000;
 
 export async function startEngineWorkers(options: EngineWorkersOptions): Promise<EngineWorkers> {
   const { connection, namespace, domain } = options;
+  const { dataConverter } = options;
+  const bundle = await workflowBundle({ encodesFailures: dataConverter?.failureConverterPath !== undefined });
   const shutdownGraceTime = options.shutdownGraceMs ?? DEFAULT_GRACE_MS;
   const calls = await Worker.create({
     connection,
     namespace,
     taskQueue: TASK_QUEUE,
     identity: domain.owner,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: bundle,
+    ...(dataConverter && { dataConverter }),
     activities: {
       ...createCallSteps({
         settings: domain.settings,
@@ -78,7 +84,8 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
     namespace,
     taskQueue: MAINTENANCE_TASK_QUEUE,
     identity: domain.owner,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: bundle,
+    ...(dataConverter && { dataConverter }),
     activities: createMaintenanceActivities({ ...options.sweep, onSweep: options.onSweep }),
     maxCachedWorkflows: 10,
     maxConcurrentActivityTaskExecutions: 2,

@@ -7,6 +7,9 @@ import type { Ledger } from '../../core/ports/ledger.ts';
 import type { SecretStore } from '../../core/ports/secret-store.ts';
 import { ledgerPath, openLedger } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
+import type { Rotation } from '../../stores/sql/rotate-keys.ts';
+import type { HistoryKeys } from '../../stores/sql/history-keys.ts';
+import type { LedgerStores } from '../../stores/sql/sql-ledger.ts';
 import { createEncryptedSecretFile } from '../../stores/files/encrypted-secret-file.ts';
 
 export interface HomeStores {
@@ -16,11 +19,14 @@ export interface HomeStores {
    */
   ledger(options?: { mayCreate?: boolean; mayUpgrade?: boolean }): Promise<Ledger>;
   secrets(): SecretStore;
+  /** For payloads of histories that were sealed; null when the ledger does not have it. */
+  findHistoryKey: HistoryKeys['find'];
+  rotateDataKeys(actor: string): Promise<Rotation>;
   close(): Promise<void>;
 }
 
 export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores {
-  let opened: Promise<Ledger> | null = null;
+  let opened: Promise<LedgerStores> | null = null;
   const keyOfHome = () => {
     // A key in the environment makes no home, and what is opened with it needs one.
     mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -28,7 +34,7 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
   };
   const secrets = (masterKey = keyOfHome()) =>
     createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
-  const open = async (mayCreate: boolean, mayUpgrade: boolean): Promise<Ledger> => {
+  const open = async (mayCreate: boolean, mayUpgrade: boolean): Promise<LedgerStores> => {
     const store = loadLedgerStore(env);
     if (store.kind === 'sqlite' && !mayCreate && !existsSync(ledgerPath(home))) {
       throw new HoldfastError(
@@ -38,15 +44,23 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
     }
     const masterKey = keyOfHome();
     const schema = mayUpgrade ? 'upgrade' : mayCreate ? 'create' : 'as-is';
-    return (await openLedger({ store, home, masterKey, secrets: secrets(masterKey), env, schema })).ledger;
+    return openLedger({ store, home, masterKey, secrets: secrets(masterKey), env, schema });
   };
+  const stores = (mayCreate = false, mayUpgrade = false) => (opened ??= open(mayCreate, mayUpgrade));
   return {
-    ledger: ({ mayCreate = false, mayUpgrade = false } = {}) => (opened ??= open(mayCreate, mayUpgrade)),
+    ledger: async ({ mayCreate = false, mayUpgrade = false } = {}) => (await stores(mayCreate, mayUpgrade)).ledger,
+    async rotateDataKeys(actor) {
+      const { keys } = await stores();
+      const rotation = await keys.rotateDataKeys(actor);
+      await keys.overwriteOld();
+      return rotation;
+    },
+    findHistoryKey: async (id) => (await stores()).keys.histories.find(id),
     secrets: () => secrets(),
     async close() {
       // Whoever asked for it has the error of a ledger that did not open.
-      const [ledger] = await Promise.allSettled(opened ? [opened] : []);
-      if (ledger?.status === 'fulfilled') await ledger.value.close();
+      const [result] = await Promise.allSettled(opened ? [opened] : []);
+      if (result?.status === 'fulfilled') await result.value.ledger.close();
     },
   };
 }

@@ -50,6 +50,8 @@ export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemA
     async revokeKey(name) {
       return { entry: await administration().revokeKey(name, LOCAL_ACTOR) };
     },
+    erase: async ({ tenant = null, subject = null }) =>
+      (await stores.ledger()).erase({ tenant, subject, actor: LOCAL_ACTOR }),
     audit: async (afterSeq, limit) => ({ entries: await (await stores.ledger()).listAudit(afterSeq, limit) }),
     verifyAudit: async () => (await stores.ledger()).verifyAudit(),
     close: () => stores.close(),
@@ -64,6 +66,7 @@ function lazyLedger(stores: HomeStores): AdministrationLedger {
     listKeys: async () => (await stores.ledger()).listKeys(),
     revokeKey: async (name) => (await stores.ledger()).revokeKey(name),
     appendAudit: async (entry) => (await stores.ledger()).appendAudit(entry),
+    erase: async (input) => (await stores.ledger()).erase(input),
     listAudit: async (afterSeq, limit) => (await stores.ledger()).listAudit(afterSeq, limit),
     verifyAudit: async () => (await stores.ledger()).verifyAudit(),
   };

@@ -18,6 +18,7 @@ export function createRemoteAccess(options: TransportOptions): SystemAccess {
     keys: () => ask('GET', 'keys'),
     createKey: (key) => ask('POST', 'keys', key),
     revokeKey: (name) => ask('DELETE', `keys/${encodeURIComponent(name)}`),
+    erase: (request) => ask('POST', 'erase', request),
     audit: (after, limit) => ask('GET', `audit?${query({ after, limit })}`),
     verifyAudit: () => ask('GET', 'audit/verify'),
     close: () => Promise.resolve(),

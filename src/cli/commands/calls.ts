@@ -89,6 +89,7 @@ function callFields(call: CallDescription): string[] {
     ['duration', tookText(call)],
     ['cost', costText(call.costNanoUsd, call.pricing)],
     ['tags', tags.join(', ') || '-'],
+    ...(call.erasedAt === undefined ? [] : [['content', `erased ${call.erasedAt}`] as const]),
   ]);
 }
 

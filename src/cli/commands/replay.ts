@@ -2,6 +2,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { installRuntime } from '../../temporal/runtime.ts';
+import { openHomeStores } from '../access/home-stores.ts';
+import { homeOf } from '../home.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
 import { parseLimit } from '../parse-options.ts';
 import { checkFolder, type CheckedFile } from '../replay/check-folder.ts';
@@ -28,7 +30,11 @@ export function registerReplay(program: Command, context: CliContext): void {
     .action(async ({ query, out, limit, json = false }: ExportFlags) => {
       quiet();
       const folder = resolve(out);
-      const report = await withTemporal(context.env, (client) => exportHistories(client, { query, folder, limit }));
+      const stores = openHomeStores(homeOf(context.env), context.env);
+      const findKey = (id: string) => stores.findHistoryKey(id);
+      const report = await withTemporal(context.env, (client) =>
+        exportHistories(client, { query, folder, limit, findKey }),
+      ).finally(() => stores.close());
       show(context, { json }, report, () => exportLines(report));
       for (const { workflowType, workflowId, runId, reason } of report.unwritten)
         context.note(`not written: ${workflowType} ${workflowId} (run ${runId}): ${reason}`);

@@ -1,12 +1,20 @@
 /** `holdfast secrets set|list|remove`: named credentials of providers, encrypted in the home. */
 import type { Command } from 'commander';
+import { loadLedgerStore } from '../../config/load-ledger-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { rekeyMaster } from '../../ledger/rekey-master.ts';
 import { openHomeStores, type HomeStores } from '../access/home-stores.ts';
 import { LOCAL_ACTOR } from '../access/local-access.ts';
 import { localHome } from '../access/open-access.ts';
+import { createHistorySealer, historyKeyBytes } from '../../stores/crypto/history-key.ts';
+import { decodeKey, loadMasterKey, masterKeyFile } from '../../stores/crypto/master-key.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
+import { lockHome } from '../../temporal/home-lock.ts';
 import { readSecret } from '../read-secret.ts';
 import { tableLines } from '../table.ts';
+
+/** Beside the environment's own master key; never on the command line, which other users see. */
+const NEW_MASTER_KEY = 'HOLDFAST_NEW_MASTER_KEY';
 
 export function registerSecrets(program: Command, context: CliContext): void {
   const secrets = program
@@ -43,6 +51,19 @@ export function registerSecrets(program: Command, context: CliContext): void {
       });
     });
   secrets
+    .command('history-key')
+    .description('print the key of encrypted histories, for trusted programs that speak to Temporal themselves')
+    .option(...JSON_FLAG)
+    .action((flags: { json?: boolean }) => showHistoryKey(context, flags));
+  secrets
+    .command('rekey')
+    .description('new data keys for what tenants and subjects said; what is stored is sealed again')
+    .option('--master', `a new master key instead, read from ${NEW_MASTER_KEY}; nothing may run in the home`)
+    .option(...JSON_FLAG)
+    .action(({ master = false, json = false }: { master?: boolean; json?: boolean }) =>
+      master ? changeMasterKey(context, { json }) : rotateDataKeys(context, { json }),
+    );
+  secrets
     .command('remove <name>')
     .description('forget all versions')
     .action(async (name: string) => {
@@ -53,6 +74,55 @@ export function registerSecrets(program: Command, context: CliContext): void {
         show(context, {}, null, () => [`${name} is removed`]);
       });
     });
+}
+
+/** For trusted programs that seal histories themselves; the master key cannot be had from it. */
+async function showHistoryKey(context: CliContext, flags: { json?: boolean }): Promise<void> {
+  const home = localHome(context.env, 'The history key is shown');
+  const key = historyKeyBytes(loadMasterKey({ home, env: context.env, makes: false }));
+  await withHome(context, async (stores) => {
+    const { id } = createHistorySealer(key);
+    await record(stores, 'history-key.show', id, {});
+    const shown = Buffer.from(key).toString('base64');
+    show(context, flags, { id, key: shown }, () => [shown]);
+  });
+}
+
+async function rotateDataKeys(context: CliContext, flags: { json?: boolean }): Promise<void> {
+  await withHome(context, async (stores) => {
+    const rotation = await stores.rotateDataKeys(LOCAL_ACTOR);
+    const { retired, resealed, unreadable, destroyed } = rotation;
+    show(context, flags, rotation, () => [
+      `${String(retired)} data keys seal no more; ${String(resealed)} payloads are sealed again, ${String(destroyed)} old keys are gone`,
+      ...(unreadable > 0 ? [`${String(unreadable)} payloads do not open and were left as they are`] : []),
+    ]);
+  });
+}
+
+async function changeMasterKey(context: CliContext, flags: { json?: boolean }): Promise<void> {
+  const { env } = context;
+  const home = localHome(env, 'The master key is changed');
+  const given = env[NEW_MASTER_KEY];
+  if (!given) {
+    throw new HoldfastError(
+      'invalid_request',
+      `Put the new master key into ${NEW_MASTER_KEY}. Make one with: openssl rand -base64 32`,
+    );
+  }
+  const next = decodeKey(given, NEW_MASTER_KEY);
+  const current = loadMasterKey({ home, env, makes: false });
+  const lock = lockHome(home);
+  try {
+    const keyFile = masterKeyFile({ home, env });
+    const store = loadLedgerStore(env);
+    const report = await rekeyMaster({ home, store, env, current, next, keyFile, actor: LOCAL_ACTOR });
+    show(context, flags, { ...report, keyFile }, () => [
+      `${String(report.keys)} keys of the ledger and the secrets are wrapped by the new master key`,
+      keyFile === null ? 'set HOLDFAST_MASTER_KEY to it before the next start' : `it is in ${keyFile}`,
+    ]);
+  } finally {
+    lock.release();
+  }
 }
 
 async function withHome(context: CliContext, work: (stores: HomeStores) => Promise<void>): Promise<void> {

@@ -2,9 +2,13 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { HoldfastError } from '../../core/errors.ts';
+import type { Json } from '../../core/json.ts';
+import { createHistoryCodec, type HistoryCodecOptions } from '../../temporal/history-codec.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
+import { decodeHistory } from './decode-history.ts';
 import { fetchHistory, findWorkflows, type FoundWorkflow } from './find-workflows.ts';
 import { createPlaceholders, type Hide } from './placeholders.ts';
 import { readHistory, type RecordedHistory } from './recorded-history.ts';
@@ -17,6 +21,8 @@ export interface ExportOptions {
   query: string;
   folder: string;
   limit: number;
+  /** The keys of sealed payloads. */
+  findKey: HistoryCodecOptions['find'];
 }
 
 export interface Unwritten {
@@ -41,14 +47,18 @@ interface Exported extends RecordedHistory {
 }
 
 /** @throws HoldfastError `invalid_request` for a bad query, `not_found` when nothing matches, `engine_unavailable`. */
-export async function exportHistories(client: Client, { query, folder, limit }: ExportOptions): Promise<ExportReport> {
+export async function exportHistories(
+  client: Client,
+  { query, folder, limit, findKey }: ExportOptions,
+): Promise<ExportReport> {
+  const codec = createHistoryCodec({ namespace: client.options.namespace, sealer: null, find: findKey });
   const { found, isCut } = await findWorkflows(client, query, limit);
   if (found.length === 0) throw new HoldfastError('not_found', `No workflow matches the query "${query}".`);
   makeFolder(folder);
   const report: ExportReport = { folder, written: [], unwritten: [], isCut };
   const leaveOut = ({ workflowId, runId, type }: FoundWorkflow, reason: string) =>
     report.unwritten.push({ workflowId, runId, workflowType: type, reason });
-  const exported = rewritten(client, absentFrom(folder, found, leaveOut), leaveOut);
+  const exported = rewritten(client, codec, absentFrom(folder, found, leaveOut), leaveOut);
   for await (const { recorded, divergence } of replayHistories(await workflowBundle(), exported)) {
     const { workflowType, events, history } = recorded;
     const file = fileOf(recorded.found);
@@ -88,6 +98,7 @@ function* absentFrom(folder: string, found: readonly FoundWorkflow[], leaveOut: 
 
 async function* rewritten(
   client: Client,
+  codec: PayloadCodec,
   found: Iterable<FoundWorkflow>,
   leaveOut: LeaveOut,
 ): AsyncGenerator<Exported> {
@@ -95,7 +106,8 @@ async function* rewritten(
   for (const one of found) {
     const source = `${one.type} ${one.workflowId}`;
     try {
-      const recorded = readHistory(await fetchHistory(client, one), source);
+      const history = JSON.parse(await fetchHistory(client, one)) as Json;
+      const recorded = readHistory(JSON.stringify(await decodeHistory(history, codec)), source);
       yield { ...readHistory(JSON.stringify(rewriteHistory(recorded, hide)), source), found: one };
     } catch (error) {
       // The next history would fail in the same way when the server is away.

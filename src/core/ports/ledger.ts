@@ -226,6 +226,8 @@ export interface CallView {
   tags: Record<string, string>;
   requestRef: string | null;
   answerRef: string | null;
+  /** When its content was erased; absent while it is there. */
+  erasedAt?: string;
   attempts: AttemptView[];
 }
 
@@ -288,6 +290,32 @@ export interface OutboxEvent {
   body: JsonObject;
 }
 
+export interface EraseInput {
+  /** Null: of all tenants; then there must be a subject. */
+  tenant: string | null;
+  /** As calls carry it in the tag `user`; null: everything of the tenant. */
+  subject: string | null;
+  /** Who erases, for the audit log. */
+  actor: string;
+}
+
+export interface Erasure {
+  tenant: string | null;
+  /** The handle that stands for the subject; null for a whole tenant. */
+  subject: string | null;
+  /** Data keys destroyed. */
+  keys: number;
+  /** Calls whose content is gone. Their rows, attempts and cost stay. */
+  calls: number;
+  /** Payloads deleted. */
+  payloads: number;
+  /**
+   * What the storage may still hold of old versions of rows. `overwritten`: nothing. `until-checkpoint`: another process
+   * read the file's log, which is emptied by a later checkpoint. `until-vacuum`: the server's log and dead rows.
+   */
+  oldBytes: 'overwritten' | 'until-checkpoint' | 'until-vacuum';
+}
+
 export interface SettleOptions {
   /** Leaves a call alone of which anything left for a provider; the view then says how it stands. Default false. */
   unlessDispatched?: boolean;
@@ -347,6 +375,12 @@ export interface Ledger {
   /** Walks the hash chain. `brokenAt` is the first entry that does not fit, or null. */
   verifyAudit(): Promise<{ entries: number; brokenAt: number | null }>;
 
+  /**
+   * Destroys the data keys of a tenant or a subject, and clears what they sealed. Rows, figures and costs stay.
+   * @throws HoldfastError `invalid_request` while calls of it are open; nothing is erased then.
+   */
+  erase(input: EraseInput): Promise<Erasure>;
+
   takeOutbox(limit: number): Promise<OutboxEvent[]>;
   ackOutbox(ids: readonly number[]): Promise<void>;
 
@@ -357,7 +391,7 @@ export interface Ledger {
   claimEngine(engine: string): Promise<string>;
   /** Unties it; gives the engine that it was tied to, or null. */
   releaseEngine(): Promise<string | null>;
-  /** Deletes expired payloads and idempotency rows, and, beyond retention, ended calls and sums of budget periods. */
+  /** Deletes expired payloads and idempotency rows, what an erasure left, and, beyond retention, ended calls and sums of budget periods. */
   prune(now: number, callRetentionMs: number): Promise<Pruned>;
   backup(path: string): Promise<void>;
   close(): Promise<void>;

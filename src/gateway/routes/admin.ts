@@ -4,7 +4,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Authenticator } from '../../governance/authenticate.ts';
-import { newKeySchema, type Administration } from '../administration.ts';
+import { eraseSchema, newKeySchema, type Administration } from '../administration.ts';
 import { presentedKey } from '../request-options.ts';
 
 export interface AdminRouteDeps {
@@ -90,6 +90,20 @@ export const adminRoutes: FastifyPluginCallbackZod<AdminRouteDeps> = (app, { adm
     async (request) => {
       const { key } = await adminOf(request);
       return { entry: await administration.revokeKey(request.params.name, key ?? 'local') };
+    },
+  );
+  app.post(
+    '/api/v1/erase',
+    {
+      schema: {
+        summary: 'Destroys the data keys of a tenant or a subject, and with them what its calls said; costs stay',
+        body: eraseSchema,
+        response: { 200: anyObject },
+      },
+    },
+    async (request) => {
+      const { key } = await adminOf(request);
+      return { ...(await administration.erase(request.body, key ?? 'local')) };
     },
   );
   app.get(

@@ -45,5 +45,6 @@ export const callSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), source: z.string() }).nullable(),
   key: z.string().nullable(),
   tags: z.record(z.string(), z.string()),
+  erasedAt: z.string().optional().describe('when its content was erased; its figures stay'),
   attempts: z.array(attemptSchema),
 });

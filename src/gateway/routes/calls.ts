@@ -7,7 +7,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { CallView, Ledger } from '../../core/ports/ledger.ts';
 import type { DoorWire } from '../../core/ports/provider.ts';
 import type { Authenticator, Caller } from '../../governance/authenticate.ts';
-import type { CallService } from '../call-service.ts';
+import { contentGone, type CallService } from '../call-service.ts';
 import { presentedKey, readRequestOptions, readStreamOptions } from '../request-options.ts';
 import { streamCall } from '../stream-call.ts';
 import { watchClient } from '../watch-client.ts';
@@ -150,7 +150,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
         throw new HoldfastError('invalid_request', 'The Last-Event-ID is of another call.', { param: 'Last-Event-ID' });
       }
       const asked = await deps.calls.requestOf(call);
-      if (!asked) throw new HoldfastError('not_found', 'The stored request of this call has expired.');
+      if (!asked) throw contentGone('request', call);
       const door = deps.doorWires[asked.wire];
       if (!door || call.kind !== 'chat') {
         throw new HoldfastError('invalid_request', `Calls of the kind ${call.kind} cannot be streamed.`);

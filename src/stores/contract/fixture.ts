@@ -12,6 +12,7 @@ import type {
   RecordFailureInput,
 } from '../../core/ports/ledger.ts';
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
+import type { StoreKeys } from '../sql/sql-ledger.ts';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -21,6 +22,9 @@ export const START = Date.UTC(2026, 10, 20, 12);
 export interface StoreUnderTest {
   ledger: Ledger;
   payloads: PayloadStore;
+  keys: StoreKeys;
+  /** Of the sealed payloads together. */
+  storedBytes(): Promise<number>;
   clock: { now: number };
 }
 

@@ -32,6 +32,8 @@ export type ChildCommand =
   | { do: 'spend-nested'; tenant: string; spends: NestedSpend[]; limits: NestedLimits }
   /** Accepts a call for each key at once; answers status and call id of each. */
   | { do: 'claim'; keys: string[] }
+  /** Accepts the same request for each subject at once; answers where each is. */
+  | { do: 'say'; users: string[] }
   /** Appends as many audit entries at once. */
   | { do: 'audit'; count: number };
 
@@ -95,6 +97,12 @@ async function serve(): Promise<void> {
     const callId = result.status === 'accepted' ? result.input.callId : result.callId;
     return { status: result.status, callId };
   };
+  const say = async (user: string) => {
+    const principal = { tenant: 'acme', key: 'app', models: null };
+    const call = { kind: 'chat', model: 'smart', principal, tags: { user } } as const;
+    const result = await ledger.accept(acceptInput(`${name}-${user}`, { call, requestBytes: Buffer.from('hello') }));
+    return result.status === 'accepted' ? result.input.requestRef : result.status;
+  };
   const run = (command: ChildCommand): Promise<unknown> => {
     switch (command.do) {
       case 'open':
@@ -114,6 +122,8 @@ async function serve(): Promise<void> {
         );
       case 'claim':
         return Promise.all(command.keys.map(claim));
+      case 'say':
+        return Promise.all(command.users.map(say));
       case 'audit': {
         const entry = { actor: name, action: 'x', subject: 'y', details: {} };
         return Promise.all(Array.from({ length: command.count }, () => ledger.appendAudit(entry)));

@@ -44,6 +44,11 @@ export function loadMasterKey({ home, env = process.env, makes = true }: MasterK
   return makeKeyFile(home, path);
 }
 
+/** The file that the key is read from; null when it is in the environment. */
+export function masterKeyFile({ home, env = process.env }: MasterKeyOptions): string | null {
+  return env[VARIABLE] ? null : join(home, FILE_NAME);
+}
+
 function readKeyFile(path: string): Uint8Array | null {
   let text: string;
   try {
@@ -81,7 +86,8 @@ function makeKeyFile(home: string, path: string): Uint8Array {
   return key;
 }
 
-function decodeKey(text: string, origin: string): Uint8Array {
+/** @param origin names it in the error. @throws HoldfastError `engine_unavailable` when it is not the base64 of 32 bytes. */
+export function decodeKey(text: string, origin: string): Uint8Array {
   const trimmed = text.trim();
   if (!BASE64_KEY.test(trimmed)) {
     throw unusable(

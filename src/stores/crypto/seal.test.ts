@@ -30,7 +30,7 @@ test('the same text is sealed differently each time', () => {
 });
 
 test('each use has a key of its own, the same on every machine', () => {
-  const uses = ['payloads', 'payload-refs', 'secrets', 'fingerprint', 'master-key-check'] as const;
+  const uses = ['payloads', 'payload-refs', 'data-keys', 'histories', 'secrets', 'master-key-check'] as const;
   const keys = uses.map((use) => deriveKey(key, use).toString('hex'));
   expect(new Set(keys).size).toBe(uses.length);
   expect(keys[0]).toBe('328d0794cf38c076e93b4907053f63f1e49fbeba11bc5b8726a94b445b768243');

@@ -25,16 +25,7 @@ export function createEncryptedSecretFile(options: EncryptedSecretFileOptions): 
   const wrappingKey = deriveKey(options.masterKey, 'secrets');
 
   // Read anew each time: another process may have set a new version.
-  const read = (): Secrets => {
-    let text: string;
-    try {
-      text = readFileSync(path, 'utf8');
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Map();
-      throw error;
-    }
-    return parseSecrets(text, path);
-  };
+  const read = () => readSecrets(path);
 
   const change = <T>(edit: (secrets: Secrets) => T): T =>
     withFileLock(`${path}.lock`, () => {
@@ -44,9 +35,19 @@ export function createEncryptedSecretFile(options: EncryptedSecretFileOptions): 
       return result;
     });
 
+  const openVersion = (context: string, { sealed, next }: StoredVersion): Uint8Array => {
+    try {
+      return openEnvelope(wrappingKey, context, Buffer.from(sealed, 'base64'));
+    } catch (error) {
+      // A change of the master key was cut short, or is under way: ours may be the new one.
+      if (next === undefined) throw error;
+      return openEnvelope(wrappingKey, context, Buffer.from(next, 'base64'));
+    }
+  };
+
   const unseal = (name: string, stored: StoredVersion): ResolvedSecret => {
     try {
-      const value = openEnvelope(wrappingKey, contextOf(name, stored.version), Buffer.from(stored.sealed, 'base64'));
+      const value = openVersion(contextOf(name, stored.version), stored);
       return { ...metadataOf(name, stored), value: Buffer.from(value).toString('utf8') };
     } catch {
       throw new HoldfastError(
@@ -100,7 +101,18 @@ export function createEncryptedSecretFile(options: EncryptedSecretFileOptions): 
   };
 }
 
-function contextOf(name: string, version: number): string {
+export function readSecrets(path: string): Secrets {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Map();
+    throw error;
+  }
+  return parseSecrets(text, path);
+}
+
+export function contextOf(name: string, version: number): string {
   return `secret/${name}@${String(version)}`;
 }
 

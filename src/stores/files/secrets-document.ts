@@ -7,6 +7,8 @@ const versionSchema = z.strictObject({
   createdAt: z.iso.datetime(),
   /** Base64 of the envelope. */
   sealed: z.base64(),
+  /** The same under the next master key, while that is being changed. */
+  next: z.base64().optional(),
 });
 
 // The last version outlives a removal: a name and version in the ledger never mean two secrets.

@@ -1,14 +1,14 @@
 import { sql } from 'kysely';
 import { HoldfastError } from '../../core/errors.ts';
-import { deriveKey } from '../crypto/derive-key.ts';
+import { masterKeyFingerprint } from '../crypto/master-key-fingerprint.ts';
 import type { Database } from '../sql/schema.ts';
 
 /**
  * Ties a new ledger to its master key, and compares it from then on: all nodes of a fleet must have the same one, or each
- * could not read what the others stored. What is stored is a key that nothing else uses: it stands there in the open.
+ * could not read what the others stored.
  */
 export async function checkMasterKey(db: Database, masterKey: Uint8Array): Promise<void> {
-  const fingerprint = deriveKey(masterKey, 'master-key-check').toString('base64url');
+  const fingerprint = masterKeyFingerprint(masterKey);
   const known = await db
     .transaction()
     .setIsolationLevel('read committed')

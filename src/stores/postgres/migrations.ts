@@ -144,4 +144,28 @@ export const migrations: readonly string[] = [
   -- One row: the Temporal cluster and namespace that run the calls of this ledger.
   create table engine (id integer primary key, name text not null);
   `,
+  `
+  create table data_keys (
+    id text collate "C" primary key,
+    purpose text not null,
+    tenant text not null,
+    subject text not null,
+    wrapped bytea not null,
+    state text not null,
+    created_at bigint not null,
+    ended_at bigint,
+    ended_by text
+  );
+  create unique index data_keys_active on data_keys (purpose, tenant, subject) where state = 'active';
+
+  -- Sealed by keys that are made no more; no release had them.
+  delete from payloads;
+  alter table payloads add column key_id text;
+  create index payloads_by_key on payloads (key_id);
+
+  alter table calls add column subject text;
+  alter table calls add column erased_at bigint;
+  create index calls_by_subject on calls (subject, tenant) where subject is not null;
+  create index calls_to_clear on calls (id) where erased_at is not null and request_ref is not null;
+  `,
 ];

@@ -1,10 +1,8 @@
 /** The fleet's ledger: one PostgreSQL database for any number of nodes. */
 import { Kysely, PostgresDialect } from 'kysely';
 import { HoldfastError } from '../../core/errors.ts';
-import type { Ledger } from '../../core/ports/ledger.ts';
-import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import type { Tables } from '../sql/schema.ts';
-import { createSqlLedger } from '../sql/sql-ledger.ts';
+import { createSqlLedger, type LedgerStores } from '../sql/sql-ledger.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { integerColumns } from './integer-columns.ts';
 import { migrate, refuseOtherSchema, schemaVersion } from './migrate.ts';
@@ -43,9 +41,7 @@ export interface PostgresLedgerOptions {
  * `engine_unavailable` when the server cannot be reached or
  * refuses, when the schema is newer than this version, or when the master key is not that of the other nodes.
  */
-export async function openPostgresLedger(
-  options: PostgresLedgerOptions,
-): Promise<{ ledger: Ledger; payloads: PayloadStore }> {
+export async function openPostgresLedger(options: PostgresLedgerOptions): Promise<LedgerStores> {
   const db = openPostgres(options);
   try {
     await useSchema(db, options.schema ?? 'upgrade');
@@ -61,6 +57,7 @@ export async function openPostgresLedger(
     masterKey: options.masterKey,
     now: options.clock ?? Date.now,
     translateError: fromPostgresError,
+    overwriteOld: () => Promise.resolve('until-vacuum'),
     backup: () => Promise.reject(backupElsewhere()),
   });
 }

@@ -8,6 +8,7 @@ import type { Locks } from '../sql/locks.ts';
  */
 export const postgresLocks: Locks = {
   rows: (query) => query.forNoKeyUpdate(),
+  shared: (query) => query.forShare(),
   freeRows: (query) => query.forUpdate().skipLocked(),
   async name(tx, name) {
     await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);

@@ -42,6 +42,37 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
     return results;
   };
 
+  test('an erasure and a call that comes: whatever is accepted can be read, and what is erased is gone', async () => {
+    const { one, two, url } = await twoNodes();
+    const { payloads } = await ledgerAt(url);
+    const principal = { tenant: 'acme', key: null, models: null };
+    const acceptOf = async (ledger: Ledger, id: string, user: string) => {
+      const result = await ledger.accept(
+        acceptInput(id, { call: { kind: 'chat', model: 'smart', principal, tags: { user } } }),
+      );
+      if (result.status !== 'accepted') throw new Error(result.status);
+      return result.input;
+    };
+    const outcomes = await rounds(async (name) => {
+      const old = await acceptOf(two, `${name}-old`, name);
+      await two.settle({ callId: old.callId, outcome: 'cancelled', answerRef: null, error: null });
+      const [made, erased] = await Promise.all([
+        acceptOf(two, `${name}-new`, name),
+        one.erase({ tenant: 'acme', subject: name, actor: 'x' }).then(
+          () => true,
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: 'invalid_request', details: { open: 1 } });
+            return false;
+          },
+        ),
+      ]);
+      expect(await payloads.get(made.requestRef ?? '')).toEqual(bytes(`request of ${name}-new`));
+      expect((await payloads.get(old.requestRef ?? '')) === null).toBe(erased);
+      return erased;
+    });
+    expect(outcomes).toHaveLength(ROUNDS);
+  });
+
   test('G2 two that open the same order: one may dispatch, the other is told that it was interrupted', async () => {
     const { one, two, url } = await twoNodes();
     await rounds(async (name) => {

@@ -74,6 +74,15 @@ describe.skipIf(postgresUnavailableReason())('several processes at one PostgreSQ
     expect((await ledger.listCalls({ limit: 1000 })).calls).toHaveLength(keys.length);
   });
 
+  test('two processes that meet a subject for the first time at once make one key for it', async () => {
+    const { url } = await newLedger(cluster());
+    const processes = await Promise.all(['a', 'b'].map((name) => ledgerProcess(url, name)));
+    const users = Array.from({ length: 40 }, (_, index) => `user-${String(index)}`);
+    const [one, two] = await Promise.all(processes.map((child) => child({ do: 'say', users })));
+    expect(new Set(one as string[]).size).toBe(users.length);
+    expect(two).toEqual(one);
+  });
+
   test('the audit chain that two processes write is one chain', async () => {
     const { ledger, url } = await newLedger(cluster());
     const processes = await Promise.all(NAMES.map((name) => ledgerProcess(url, name)));

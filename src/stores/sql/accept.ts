@@ -1,25 +1,37 @@
 /** Accepting a call: the row, the request and the key's claim in one transaction. */
 import type { CallInput } from '../../core/call/types.ts';
 import { errorTable } from '../../core/errors.ts';
+import { SUBJECT_TAG } from '../../core/names.ts';
 import type { ErrorRecord } from '../../core/errors.ts';
 import type { AcceptInput, AcceptResult, AdmitInput, IdempotencyClaim, Ledger } from '../../core/ports/ledger.ts';
 import { createAdmitInTransaction } from './admit.ts';
 import { callInputOf } from './calls.ts';
+import type { KeyScope } from './data-keys.ts';
 import { fromNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import type { CallsTable, Tx } from './schema.ts';
 
 const FIRST_GENERATION = 1;
 
+/** Where the content of a call is, and whose it is. */
+interface Place {
+  requestRef: string;
+  subject: string | null;
+}
+
 type Known = Exclude<AcceptResult, { status: 'accepted' }>;
 
 export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensureCall' | 'lookUpKey'> {
-  const { calls, locks, payloads, sealer } = parts;
+  const { calls, locks, payloads } = parts;
   const admit = createAdmitInTransaction(parts);
 
-  const acceptWithoutKey = async (tx: Tx, input: AcceptInput, requestRef: string): Promise<AcceptResult> => {
-    const callInput: CallInput = { ...input.call, callId: input.callIdFor(FIRST_GENERATION), requestRef };
-    if (await calls.insert(tx, callInput, parts.now())) return { status: 'accepted', input: callInput };
+  const acceptWithoutKey = async (tx: Tx, input: AcceptInput, place: Place): Promise<AcceptResult> => {
+    const callInput: CallInput = {
+      ...input.call,
+      callId: input.callIdFor(FIRST_GENERATION),
+      requestRef: place.requestRef,
+    };
+    if (await calls.insert(tx, callInput, place.subject, parts.now())) return { status: 'accepted', input: callInput };
     return { status: 'accepted', input: callInputOf(await calls.get(tx, callInput.callId)) };
   };
 
@@ -32,10 +44,11 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     const row = await parts.idempotency.find.first(tx, { tenant, key: claim.key });
     if (!row) return { result: null, generation: FIRST_GENERATION };
     const isCurrent = row.expires_at > parts.now();
-    if (isCurrent && row.body_hash !== claim.bodyHash) {
+    const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
+    // What the key was used with can be compared no more once it was erased.
+    if (isCurrent && row.body_hash !== claim.bodyHash && call?.erased_at == null) {
       return { result: { status: 'conflict', callId: row.call_id } };
     }
-    const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
     if (call && !opensNextGeneration(call)) return { result: joined(call) };
     return { result: null, generation: row.generation + 1 };
   };
@@ -44,7 +57,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     tx: Tx,
     input: AcceptInput,
     claim: IdempotencyClaim,
-    requestRef: string,
+    place: Place,
   ): Promise<AcceptResult> => {
     const now = parts.now();
     const { tenant } = input.call.principal;
@@ -54,8 +67,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     if (known.result) return known.result;
     let { generation } = known;
     for (; ; generation += 1) {
-      const callInput: CallInput = { ...input.call, callId: input.callIdFor(generation), requestRef };
-      const isNew = await calls.insert(tx, callInput, now);
+      const callInput: CallInput = { ...input.call, callId: input.callIdFor(generation), requestRef: place.requestRef };
+      const isNew = await calls.insert(tx, callInput, place.subject, now);
       // A trusted client without the ledger may have derived the same id and been here first.
       const other = isNew ? null : await calls.get(tx, callInput.callId);
       if (other && opensNextGeneration(other)) continue;
@@ -71,6 +84,11 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     }
   };
 
+  const scopeOf = async ({ principal: { tenant }, tags }: Pick<CallInput, 'principal' | 'tags'>): Promise<KeyScope> => {
+    const user = tags?.[SUBJECT_TAG] ?? '';
+    return { tenant, subject: user === '' ? null : await parts.ownKeys.subjectHandle(user) };
+  };
+
   const admitted = async (tx: Tx, decision: Omit<AdmitInput, 'callId'>, input: CallInput): Promise<CallInput> => {
     const { callId, requestRef } = input;
     const admission = decision.admission.allowed
@@ -81,25 +99,28 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
 
   return {
     lookUpKey: (tenant, claim) => parts.read(async (tx) => (await standingOf(tx, tenant, claim)).result),
-    accept(input) {
-      const payload = sealer.seal(input.call.principal.tenant, input.requestBytes);
+    async accept(input) {
+      const scope = await scopeOf(input.call);
       return parts.write(async (tx) => {
+        const payload = await payloads.name(tx, scope, input.requestBytes);
+        const place = { requestRef: payload.ref, subject: scope.subject };
         const result = input.idempotency
-          ? await acceptWithKey(tx, input, input.idempotency, payload.ref)
-          : await acceptWithoutKey(tx, input, payload.ref);
+          ? await acceptWithKey(tx, input, input.idempotency, place)
+          : await acceptWithoutKey(tx, input, place);
         if (result.status !== 'accepted') return result;
         await payloads.put(tx, payload, parts.now() + input.payloadTtlMs);
         return input.admission ? { ...result, input: await admitted(tx, input.admission, result.input) } : result;
       });
     },
-    ensureCall(input, requestBytes, payloadTtlMs) {
-      const payload = sealer.seal(input.principal.tenant, requestBytes);
+    async ensureCall(input, requestBytes, payloadTtlMs) {
+      const scope = await scopeOf(input);
       return parts.write(async (tx) => {
         const known = await calls.find(tx, input.callId);
         if (known) return callInputOf(known);
         const { inline: _inTheCallersHistory, ...rest } = input;
+        const payload = await payloads.name(tx, scope, requestBytes);
         const stored: CallInput = { ...rest, requestRef: payload.ref };
-        const isNew = await calls.insert(tx, stored, parts.now());
+        const isNew = await calls.insert(tx, stored, scope.subject, parts.now());
         if (!isNew) return callInputOf(await calls.get(tx, input.callId));
         await payloads.put(tx, payload, parts.now() + payloadTtlMs);
         return stored;

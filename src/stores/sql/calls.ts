@@ -42,6 +42,8 @@ export function createCalls(db: Database, locks: Locks) {
         pricing: p.pricing,
         error: p.error,
         tags: p.tags,
+        subject: p.subject,
+        erased_at: p.erased_at,
         request_ref: p.request_ref,
         answer_ref: p.answer_ref,
         admission: p.admission,
@@ -83,8 +85,8 @@ export function createCalls(db: Database, locks: Locks) {
       return row;
     },
     /** Makes the row of a new call; false when the id is taken. */
-    async insert(tx: Tx, input: CallInput, createdAt: number): Promise<boolean> {
-      return (await insert.run(tx, newCallRow(input, createdAt))) === 1;
+    async insert(tx: Tx, input: CallInput, subject: string | null, createdAt: number): Promise<boolean> {
+      return (await insert.run(tx, newCallRow(input, subject, createdAt))) === 1;
     },
     setAdmission: (tx: Tx, id: string, state: CallState, admission: Admission) =>
       setAdmission.run(tx, { id, state, admission: JSON.stringify(admission) }),
@@ -94,7 +96,7 @@ export function createCalls(db: Database, locks: Locks) {
   };
 }
 
-function newCallRow(input: CallInput, createdAt: number): CallsTable {
+function newCallRow(input: CallInput, subject: string | null, createdAt: number): CallsTable {
   return {
     id: input.callId,
     tenant: input.principal.tenant,
@@ -110,6 +112,8 @@ function newCallRow(input: CallInput, createdAt: number): CallsTable {
     pricing: 'priced',
     error: null,
     tags: toNullableJsonText(input.tags),
+    subject,
+    erased_at: null,
     request_ref: input.requestRef,
     answer_ref: null,
     admission: null,

@@ -15,8 +15,11 @@ import { createIdempotency } from './idempotency.ts';
 import type { Idempotency } from './idempotency.ts';
 import { createOutbox } from './outbox.ts';
 import type { Outbox } from './outbox.ts';
-import { createPayloadSealer, createPayloads } from './payloads.ts';
-import type { PayloadSealer, Payloads } from './payloads.ts';
+import { createDataKeys, type DataKeys } from './data-keys.ts';
+import { createOwnKeys, type OwnKeys } from './own-keys.ts';
+import { createPayloads } from './payloads.ts';
+import type { Payloads } from './payloads.ts';
+import { withCurrentKeys } from './with-current-keys.ts';
 
 /** The rows and the transaction runner that the ledger's verbs work with. */
 export interface LedgerParts extends SqlContext {
@@ -28,12 +31,15 @@ export interface LedgerParts extends SqlContext {
   outbox: Outbox;
   audit: AuditLog;
   payloads: Payloads;
-  sealer: PayloadSealer;
+  dataKeys: DataKeys;
+  ownKeys: OwnKeys;
   endCall: EndCall;
 }
 
-export function createLedgerParts(context: SqlContext, masterKey: Uint8Array): LedgerParts {
-  const { db, locks } = context;
+export function createLedgerParts(given: SqlContext, masterKey: Uint8Array): LedgerParts {
+  const { db, locks, now } = given;
+  const dataKeys = createDataKeys({ db, now, locks, masterKey });
+  const context = withCurrentKeys(given, dataKeys);
   const calls = createCalls(db, locks);
   const outbox = createOutbox(db);
   const audit = createAuditLog(db, locks);
@@ -46,8 +52,9 @@ export function createLedgerParts(context: SqlContext, masterKey: Uint8Array): L
     idempotency: createIdempotency(db),
     outbox,
     audit,
-    payloads: createPayloads(db),
-    sealer: createPayloadSealer(masterKey),
+    payloads: createPayloads(given, dataKeys),
+    dataKeys,
+    ownKeys: createOwnKeys(context, dataKeys),
     endCall: createEndCall({ calls, outbox, audit }),
   };
 }

@@ -1,84 +1,213 @@
-/** Payloads by content, sealed before they reach a statement: the database never sees them in the open. */
-import { createHmac, createSecretKey } from 'node:crypto';
+/**
+ * Payloads by content, sealed before they reach a statement: the database never sees them in the open.
+ *
+ * A long content is stored as its parts and a list of them. A conversation sends all that was said before with each turn:
+ * stored so, each turn adds only what is new.
+ */
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import { deriveKey } from '../crypto/derive-key.ts';
-import { open, seal } from '../crypto/seal.ts';
+import type { PayloadKey } from '../crypto/payload-key.ts';
 import type { SqlContext } from './context.ts';
+import { StaleKeyError, type DataKeys, type KeyScope } from './data-keys.ts';
 import { prepare } from './prepared.ts';
-import type { Database, PayloadsTable, Tx } from './schema.ts';
+import type { PayloadsTable, Tx } from './schema.ts';
 
-export interface SealedPayload {
+interface Part {
+  ref: string;
+  bytes: Uint8Array;
+}
+
+/** A content on its way into the store: named, not yet sealed. */
+export interface NamedPayload {
   ref: string;
   tenant: string;
-  sealed: Uint8Array;
-}
-
-export interface PayloadSealer {
-  seal(tenant: string, bytes: Uint8Array): SealedPayload;
-  /** @throws Error when the bytes do not belong to the reference. */
-  open(ref: string, sealed: Uint8Array): Uint8Array;
-}
-
-export function createPayloadSealer(masterKey: Uint8Array): PayloadSealer {
-  const contentKey = createSecretKey(deriveKey(masterKey, 'payloads'));
-  const refKey = createSecretKey(deriveKey(masterKey, 'payload-refs'));
-  // A key for each content, so that the limit of random nonces under one key is never near.
-  const keyOf = (ref: string): Uint8Array => createHmac('sha256', contentKey).update(ref).digest();
-  return {
-    seal(tenant, bytes) {
-      const digest = createHmac('sha256', refKey).update(tenant).update('\0').update(bytes).digest('base64url');
-      const ref = `p_${digest}`;
-      return { ref, tenant, sealed: seal(keyOf(ref), ref, bytes) };
-    },
-    open: (ref, sealed) => open(keyOf(ref), ref, sealed),
-  };
+  key: PayloadKey;
+  bytes: Uint8Array;
+  /** Of a long content, and of its list where that is long itself; `bytes` are the last list. */
+  parts: readonly Part[];
 }
 
 export type Payloads = ReturnType<typeof createPayloads>;
 
-export function createPayloads(db: Database) {
+/** Up to this a content is one row. */
+const WHOLE_UP_TO_BYTES = 16 * 1024;
+/** Rows of one question to the database. */
+const PAGE = 200;
+/** Parts live this much of their time longer, so that not every turn must write them again to prolong them. */
+const SLACK = 0.25;
+
+export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'locks' | 'now'>, keys: DataKeys) {
+  // The key's row is locked against its destruction until the commit: nothing is ever left sealed by a destroyed key.
   const put = prepare((p: PayloadsTable) =>
     db
       .insertInto('payloads')
-      .values({ ref: p.ref, tenant: p.tenant, sealed: p.sealed, expires_at: p.expires_at })
+      .values((eb) => ({
+        ref: p.ref,
+        tenant: p.tenant,
+        key_id: locks.shared(
+          eb.selectFrom('data_keys').select('id').where('id', '=', p.key_id).where('state', '=', 'active'),
+        ),
+        sealed: p.sealed,
+        expires_at: p.expires_at,
+      }))
       .onConflict((conflict) =>
-        conflict
-          .column('ref')
-          .doUpdateSet((eb) => ({ expires_at: eb.ref('excluded.expires_at') }))
-          .whereRef('payloads.expires_at', '<', 'excluded.expires_at'),
-      ),
+        conflict.column('ref').doUpdateSet((eb) => ({
+          key_id: eb.ref('excluded.key_id'),
+          sealed: eb.ref('excluded.sealed'),
+          expires_at: eb
+            .case()
+            .when('payloads.expires_at', '<', eb.ref('excluded.expires_at'))
+            .then(eb.ref('excluded.expires_at'))
+            .else(eb.ref('payloads.expires_at'))
+            .end(),
+        })),
+      )
+      .returning('key_id'),
   );
+  const readable = () =>
+    db
+      .selectFrom('payloads')
+      .innerJoin('data_keys', 'data_keys.id', 'payloads.key_id')
+      .select(['payloads.ref', 'payloads.sealed', 'data_keys.id', 'data_keys.wrapped'])
+      .where('data_keys.state', '<>', 'destroyed');
+  const findAtAnyAge = prepare((p: { ref: string }) => readable().where('payloads.ref', '=', p.ref));
   const find = prepare((p: { ref: string; now: number }) =>
-    db.selectFrom('payloads').select('sealed').where('ref', '=', p.ref).where('expires_at', '>', p.now),
+    readable().where('payloads.ref', '=', p.ref).where('payloads.expires_at', '>', p.now),
   );
+
+  const write = async (tx: Tx, { tenant, key }: NamedPayload, part: Part, expiresAt: number): Promise<void> => {
+    const sealed = key.seal(part.ref, part.bytes);
+    const row = await put.first(tx, { ref: part.ref, tenant, sealed, key_id: key.id, expires_at: expiresAt });
+    if (row?.key_id !== key.id) throw new StaleKeyError(key.id);
+  };
+
+  /** Those of the parts that are there and live until then. */
+  const livingParts = async (tx: Tx, parts: readonly Part[], until: number): Promise<Set<string>> => {
+    const living = new Set<string>();
+    for (let first = 0; first < parts.length; first += PAGE) {
+      const refs = parts.slice(first, first + PAGE).map(({ ref }) => ref);
+      const query = db.selectFrom('payloads').select('ref').where('ref', 'in', refs).where('expires_at', '>=', until);
+      for (const { ref } of (await tx.executeQuery(query.compile())).rows) living.add(ref);
+    }
+    return living;
+  };
+
+  const open = (row: { ref: string; sealed: Uint8Array; id: string; wrapped: Uint8Array }): Uint8Array => {
+    const key = keys.of(row);
+    try {
+      return key.open(row.ref, row.sealed);
+    } catch (cause) {
+      const error = new HoldfastError(
+        'engine_unavailable',
+        `The payload ${row.ref} does not decrypt: it was changed. Restore a backup.`,
+      );
+      error.cause = cause;
+      throw error;
+    }
+  };
+
+  /** Their bytes, in the order of the references; null when one is missing. */
+  const readParts = async (tx: Tx, refs: readonly string[]): Promise<Uint8Array | null> => {
+    const contents = new Map<string, Uint8Array>();
+    for (let first = 0; first < refs.length; first += PAGE) {
+      const query = readable().where('payloads.ref', 'in', [...new Set(refs.slice(first, first + PAGE))]);
+      for (const row of (await tx.executeQuery(query.compile())).rows) contents.set(row.ref, open(row));
+    }
+    const ordered: Uint8Array[] = [];
+    for (const ref of refs) {
+      const content = contents.get(ref);
+      if (!content) return null;
+      ordered.push(content);
+    }
+    return Buffer.concat(ordered);
+  };
+
+  /** @param onList is told of the parts of each list on the way. */
+  const expand = async (
+    tx: Tx,
+    ref: string,
+    bytes: Uint8Array,
+    onList: (refs: readonly string[]) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Uint8Array | null> => {
+    let content: Uint8Array | null = bytes;
+    for (let depth = depthOf(ref); content && depth > 0; depth -= 1) {
+      const refs = refsIn(content);
+      await onList(refs);
+      content = await readParts(tx, refs);
+    }
+    return content;
+  };
+
   return {
-    put: (tx: Tx, payload: SealedPayload, expiresAt: number) => put.run(tx, { ...payload, expires_at: expiresAt }),
-    find: async (tx: Tx, ref: string, now: number) => (await find.first(tx, { ref, now }))?.sealed ?? null,
+    /** Names the content with the key of its scope. */
+    async name(tx: Tx, scope: KeyScope, bytes: Uint8Array): Promise<NamedPayload> {
+      const key = await keys.current(tx, scope);
+      const { tenant } = scope;
+      const parts: Part[] = [];
+      let content = bytes;
+      let depth = 0;
+      for (; content.length > WHOLE_UP_TO_BYTES; depth += 1) {
+        const cut = key.split(content).map((part) => ({ ref: key.nameOf('p', part), bytes: part }));
+        parts.push(...cut);
+        content = Buffer.from(cut.map(({ ref }) => ref).join(' '));
+      }
+      const ref = key.nameOf(depth === 0 ? 'p' : `m${depth}`, content);
+      return { ref, tenant, key, bytes: content, parts };
+    },
+    /** @throws StaleKeyError when its key was replaced or destroyed; the transaction must end, and may begin again. */
+    async put(tx: Tx, payload: NamedPayload, expiresAt: number): Promise<void> {
+      await write(tx, payload, payload, expiresAt);
+      if (payload.parts.length === 0) return;
+      const living = await livingParts(tx, payload.parts, expiresAt);
+      const missing = new Map(
+        payload.parts.flatMap((part) => (living.has(part.ref) ? [] : [[part.ref, part] as const])),
+      );
+      const until = expiresAt + Math.round((expiresAt - now()) * SLACK);
+      // In one order, so that two of one conversation never wait on each other.
+      for (const ref of [...missing.keys()].sort()) {
+        const part = missing.get(ref);
+        if (part) await write(tx, payload, part, until);
+      }
+    },
+    /** Keeps the parts of a content that is needed beyond its time. */
+    async prolongParts(tx: Tx, ref: string, until: number): Promise<void> {
+      const row = await findAtAnyAge.first(tx, { ref });
+      if (!row) return;
+      await expand(tx, ref, open(row), async (refs) => {
+        for (let first = 0; first < refs.length; first += PAGE) {
+          await tx
+            .updateTable('payloads')
+            .set({ expires_at: until })
+            .where('ref', 'in', refs.slice(first, first + PAGE))
+            .where('expires_at', '<', until)
+            .execute();
+        }
+      });
+    },
+    async get(tx: Tx, ref: string): Promise<Uint8Array | null> {
+      const row = await find.first(tx, { ref, now: now() });
+      return row ? expand(tx, ref, open(row)) : null;
+    },
   };
 }
 
-export function createPayloadStore(context: SqlContext, payloads: Payloads, sealer: PayloadSealer): PayloadStore {
+/** How many lists stand between a reference and its content. */
+function depthOf(ref: string): number {
+  return Number(/^m(\d+)_/.exec(ref)?.[1] ?? 0);
+}
+
+function refsIn(list: Uint8Array): string[] {
+  return Buffer.from(list).toString('utf8').split(' ');
+}
+
+export function createPayloadStore(context: SqlContext, payloads: Payloads): PayloadStore {
   return {
-    async put(tenant, bytes, expiresAt) {
-      const payload = sealer.seal(tenant, bytes);
-      await context.write((tx) => payloads.put(tx, payload, expiresAt));
-      return payload.ref;
-    },
-    async get(ref) {
-      const sealed = await context.read((tx) => payloads.find(tx, ref, context.now()));
-      if (sealed === null) return null;
-      try {
-        return sealer.open(ref, sealed);
-      } catch (cause) {
-        const error = new HoldfastError(
-          'engine_unavailable',
-          `The payload ${ref} does not decrypt: it was changed, or the master key is not the one it was stored with. ` +
-            'Put the right master key back, or restore a backup.',
-        );
-        error.cause = cause;
-        throw error;
-      }
-    },
+    put: (tenant, bytes, expiresAt) =>
+      context.write(async (tx) => {
+        const payload = await payloads.name(tx, { tenant, subject: null }, bytes);
+        await payloads.put(tx, payload, expiresAt);
+        return payload.ref;
+      }),
+    get: (ref) => context.read((tx) => payloads.get(tx, ref)),
   };
 }

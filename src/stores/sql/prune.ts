@@ -1,6 +1,6 @@
 /** Retention. Works in batches, so that calls never wait long for the write lock. */
 import type { Ledger } from '../../core/ports/ledger.ts';
-import type { SqlContext } from './context.ts';
+import type { LedgerParts } from './parts.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
 
@@ -8,8 +8,11 @@ const BATCH = 500;
 const DAY_MS = 24 * 3_600_000;
 /** The longest period, and the longest that a call can run: no call that is kept has a hold in an older window. */
 const WINDOW_GRACE_MS = 33 * DAY_MS;
+/** How much longer the parts of a request are kept that an open call needs beyond its time; the next pruning looks again. */
+const PROLONG_MS = 24 * 3_600_000;
 
-export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
+/** @param clearErased deletes the payloads of destroyed keys, and gives their number. */
+export function createPrune(context: LedgerParts, clearErased: () => Promise<number>): Pick<Ledger, 'prune'> {
   const { db, locks } = context;
   // Rows that another transaction has in hand are passed over: a claim or a payload may be renewed at this moment, and
   // another node may be pruning.
@@ -112,6 +115,29 @@ export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
       ),
   );
 
+  const openBeyondTime = prepare((p: { before: number; after: string; limit: number }) =>
+    db
+      .selectFrom('calls')
+      .innerJoin('payloads', 'payloads.ref', 'calls.request_ref')
+      .select(['calls.id', 'payloads.ref'])
+      .where('calls.state', '<>', 'ended')
+      .where('calls.id', '>', p.after)
+      .where('payloads.expires_at', '<=', p.before)
+      .orderBy('calls.id')
+      .limit(p.limit),
+  );
+
+  const keepWhatOpenCallsNeed = async (before: number): Promise<void> => {
+    for (let after = ''; ;) {
+      const needed = await context.read((tx) => openBeyondTime.all(tx, { before, after, limit: BATCH }));
+      for (const { ref } of needed) {
+        await context.write((tx) => context.payloads.prolongParts(tx, ref, before + PROLONG_MS));
+      }
+      if (needed.length < BATCH) return;
+      after = needed.at(-1)?.id ?? after;
+    }
+  };
+
   const inBatches = async (statement: Prepared<{ before: number; limit: number }, unknown>, before: number) => {
     let deleted = 0;
     for (;;) {
@@ -123,10 +149,11 @@ export function createPrune(context: SqlContext): Pick<Ledger, 'prune'> {
 
   return {
     async prune(now, callRetentionMs) {
+      await keepWhatOpenCallsNeed(now);
       return {
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),
-        payloads: await inBatches(payloads, now),
+        payloads: (await clearErased()) + (await inBatches(payloads, now)),
         windows: await inBatches(windows, now - callRetentionMs - WINDOW_GRACE_MS),
       };
     },

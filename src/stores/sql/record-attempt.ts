@@ -18,7 +18,7 @@ const ENDED: NotWritten = { written: false, reason: 'ended' };
 export function createRecordAttempt(
   parts: LedgerParts,
 ): Pick<Ledger, 'markStreaming' | 'fence' | 'recordAnswer' | 'recordFailure'> {
-  const { attempts, holds, payloads, sealer } = parts;
+  const { attempts, holds, payloads } = parts;
 
   /** What a lease still allows. Every verb begins here, with the call's row first. */
   const standingOf = async (tx: Tx, lease: AttemptLease): Promise<Standing> => {
@@ -79,7 +79,7 @@ export function createRecordAttempt(
           return ENDED;
         }
         const now = parts.now();
-        const payload = sealer.seal(call.tenant, input.answerBytes);
+        const payload = await payloads.name(tx, call, input.answerBytes);
         await payloads.put(tx, payload, now + input.payloadTtlMs);
         const report: AttemptReport = {
           ...reportOf(row, charge, input.firstTokenAt, now),

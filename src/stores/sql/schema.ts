@@ -24,6 +24,10 @@ export interface CallsTable {
   error: string | null;
   /** JSON: object of strings; null when the caller gave none. */
   tags: string | null;
+  /** The handle of the subject, see `own-keys.ts`; null for a call without one. */
+  subject: string | null;
+  /** When its content was erased; null while it is there. */
+  erased_at: number | null;
   request_ref: string | null;
   answer_ref: string | null;
   /** JSON: Admission. */
@@ -99,8 +103,34 @@ export interface IdempotencyTable {
 export interface PayloadsTable {
   ref: string;
   tenant: string;
+  /** Null only within the transaction that finds its key gone. */
+  key_id: string | null;
   sealed: Uint8Array;
   expires_at: number;
+}
+
+/** Keys that the ledger keeps, wrapped by the master key. */
+export interface DataKeysTable {
+  id: string;
+  /** `payloads` of a tenant or a subject; the others are the ledger's own, with an empty tenant. Of `histories` only those of former master keys. */
+  purpose: 'payloads' | 'fingerprints' | 'subjects' | 'histories';
+  tenant: string;
+  /** The handle of a subject, or empty. */
+  subject: string;
+  /** Empty once destroyed. */
+  wrapped: Uint8Array;
+  state: DataKeyState;
+  created_at: number;
+  /** When it was retired or destroyed, and by whom. */
+  ended_at: number | null;
+  ended_by: string | null;
+}
+
+/** `retired`: opens what it sealed, and seals no more. */
+export type DataKeyState = 'active' | 'retired' | 'destroyed';
+
+export interface MasterKeyTable {
+  fingerprint: string;
 }
 
 export interface VirtualKeysTable {
@@ -146,6 +176,8 @@ export interface Tables {
   budget_windows: BudgetWindowsTable;
   idempotency: IdempotencyTable;
   payloads: PayloadsTable;
+  data_keys: DataKeysTable;
+  master_key: MasterKeyTable;
   virtual_keys: VirtualKeysTable;
   audit: AuditTable;
   outbox: OutboxTable;

@@ -1,14 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../core/errors.ts';
-import { deriveKey } from '../crypto/derive-key.ts';
+import { masterKeyFingerprint } from '../crypto/master-key-fingerprint.ts';
 
 /**
  * Ties a new ledger to its master key, and compares it from then on. Without this a lost key file would be replaced by
  * a new one in silence, and every stored request be lost at the next read.
- * What is stored is a key that nothing else uses: it stands in the file in the open.
  */
 export function checkMasterKey(database: DatabaseSync, masterKey: Uint8Array): void {
-  const fingerprint = deriveKey(masterKey, 'master-key-check').toString('base64url');
+  const fingerprint = masterKeyFingerprint(masterKey);
   database
     .prepare('insert into master_key (fingerprint) select ? where not exists (select 1 from master_key)')
     .run(fingerprint);

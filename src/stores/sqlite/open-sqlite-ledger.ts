@@ -2,11 +2,10 @@
 import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import type { Ledger } from '../../core/ports/ledger.ts';
-import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import type { Tables } from '../sql/schema.ts';
-import { createSqlLedger } from '../sql/sql-ledger.ts';
+import { createSqlLedger, type LedgerStores } from '../sql/sql-ledger.ts';
 import { backupDatabase } from './backup.ts';
+import { emptyLog } from './empty-log.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
@@ -33,7 +32,7 @@ export interface SqliteLedgerOptions {
  * @throws HoldfastError `engine_unavailable` when the file cannot be opened, is damaged, or is newer than this version, or
  * when the master key is not the one that its payloads were sealed with.
  */
-export function openSqliteLedger(options: SqliteLedgerOptions): { ledger: Ledger; payloads: PayloadStore } {
+export function openSqliteLedger(options: SqliteLedgerOptions): LedgerStores {
   const database = openDatabase(options);
   const db = new Kysely<Tables>({ dialect: createSqliteDialect(database) });
   return createSqlLedger({
@@ -42,6 +41,7 @@ export function openSqliteLedger(options: SqliteLedgerOptions): { ledger: Ledger
     masterKey: options.masterKey,
     now: options.clock ?? Date.now,
     translateError: fromSqliteError,
+    overwriteOld: () => emptyLog(db),
     backup: (path) => backupDatabase(options.path, path),
   });
 }
@@ -52,8 +52,9 @@ function openDatabase(options: SqliteLedgerOptions): DatabaseSync {
   try {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
     chmodSync(path, 0o600);
+    // Secure delete: what is deleted must not stay in the file's free space.
     // FULL: an accepted call must survive a power loss; in WAL mode NORMAL may lose the last commits.
-    database.exec('pragma journal_mode = wal; pragma synchronous = full;');
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on;');
     if (maxPages !== undefined) database.exec(`pragma max_page_count = ${String(maxPages)}`);
     migrate(database);
     checkMasterKey(database, masterKey);

@@ -55,6 +55,15 @@ test('G4 a process killed in the middle of its transactions leaves sums that agr
   expectConsistentSums(path);
 });
 
+test('two processes that meet a subject for the first time at once make one key for it', async () => {
+  const { path } = await temporaryLedger();
+  const processes = await Promise.all(['a', 'b'].map((name) => ledgerProcess(path, name)));
+  const users = Array.from({ length: 40 }, (_, index) => `user-${String(index)}`);
+  const [one, two] = await Promise.all(processes.map((child) => child({ do: 'say', users })));
+  expect(new Set(one as string[]).size).toBe(users.length);
+  expect(two).toEqual(one);
+});
+
 /** Each window's sums are those of its hold rows; an ended call holds only for attempts of unknown outcome. */
 function expectConsistentSums(path: string): void {
   const database = new DatabaseSync(path);

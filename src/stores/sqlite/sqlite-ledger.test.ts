@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -152,13 +153,13 @@ test('a full disk gives engine_unavailable and leaves nothing half-written', asy
   });
   onTestFinished(() => small.ledger.close());
   const big = acceptInput('big', {
-    requestBytes: new Uint8Array(200_000),
+    requestBytes: randomBytes(200_000),
     idempotency: { key: 'k', bodyHash: 'h', ttlMs: 1000 },
   });
   const refused = { code: 'engine_unavailable', message: expect.stringContaining('disk is full') };
   await expect(small.ledger.accept(big)).rejects.toMatchObject(refused);
   const lease = await dispatched(small.ledger, openInput(before));
-  const answer = { ...answerOf(lease), answerBytes: new Uint8Array(200_000) };
+  const answer = { ...answerOf(lease), answerBytes: randomBytes(200_000) };
   await expect(small.ledger.recordAnswer(answer)).rejects.toMatchObject(refused);
   expect(await small.ledger.getCall('big-g1')).toBeNull();
   expect(await small.ledger.getCall(before)).toMatchObject({ attempts: [{ state: 'dispatched', usage: null }] });

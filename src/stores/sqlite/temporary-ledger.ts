@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { onTestFinished } from 'vitest';
 import { START } from '../contract/fixture.ts';
 import type { StoreUnderTest } from '../contract/fixture.ts';
@@ -21,5 +22,14 @@ export async function temporaryLedger(folder = temporaryFolder()): Promise<Store
   const clock = { now: START };
   const opened = openSqliteLedger({ path, masterKey: TEST_MASTER_KEY, clock: () => clock.now });
   onTestFinished(() => opened.ledger.close());
-  return Promise.resolve({ ...opened, clock, path });
+  const storedBytes = () => {
+    const database = new DatabaseSync(path, { readOnly: true });
+    try {
+      const row = database.prepare('select coalesce(sum(length(sealed)), 0) as bytes from payloads').get();
+      return Promise.resolve(Number(row?.['bytes']));
+    } finally {
+      database.close();
+    }
+  };
+  return Promise.resolve({ ...opened, clock, path, storedBytes });
 }

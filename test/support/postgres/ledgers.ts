@@ -39,7 +39,19 @@ export async function ledgerAt(
     ...change,
   });
   onTestFinished(() => opened.ledger.close());
-  return { ...opened, clock, url };
+  const storedBytes = async () => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ bytes: string }>(
+        'select coalesce(sum(length(sealed)), 0) as bytes from payloads',
+      );
+      return Number(rows[0]?.bytes);
+    } finally {
+      await client.end();
+    }
+  };
+  return { ...opened, clock, url, storedBytes };
 }
 
 /** An empty ledger in a schema of its own. */
