@@ -116,7 +116,8 @@ export function createRedisHotState(options: RedisHotStateOptions): HotState {
   }
 
   return {
-    async take({ name, scopes }, tokens) {
+    async take({ name, scopes: given }, tokens) {
+      const scopes = given.filter(({ limits }) => Object.values(limits).some((limit) => limit !== null));
       if (scopes.length === 0) return;
       const keys = scopes.flatMap((scope) => ['places', 'requests', 'tokens'].map((kind) => key(kind, scope)));
       const args = scopes.flatMap(({ limits }) => [

@@ -14,7 +14,7 @@ export interface RedisLink {
   readonly isUp: boolean;
   /** Told of a command that failed. */
   failed(error: unknown): void;
-  /** Runs at each return of Redis, not at the first connection. */
+  /** Runs at each return of Redis and after each failure, not at the first connection. */
   onReturn(listener: () => void): void;
   /** Another connection with the same bounds, for what blocks or subscribes; closed with this one. */
   another(options?: RedisOptions): Redis;
@@ -88,7 +88,10 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
       setTimeout(() => {
         client.ping().then(
           () => {
-            if (client.status === 'ready') say(true, 'it answers again');
+            if (client.status !== 'ready') return;
+            say(true, 'it answers again');
+            // What was told to it meanwhile was not heard.
+            for (const listener of listeners) listener();
           },
           () => undefined,
         );

@@ -1,7 +1,7 @@
 /**
  * The stream bus of a fleet: in process first. Only where a node follows a call that nobody there runs does it say so, and
  * the node that runs it sends what its channel holds, and what follows, into that node's inbox in Redis. A call whose
- * client waits where it runs costs nothing here.
+ * client waits where it runs costs one look at its attempt's start, which nothing waits for.
  *
  * Without Redis each node has its own bus: ends come through the ledger, a cancel through the engine, seconds later.
  */
@@ -39,6 +39,7 @@ const BATCH_BYTES = 256 * 1024;
 const READ_BLOCK_MS = 2_000;
 const READ_COUNT = 100;
 const PAUSE_WITHOUT_REDIS_MS = 200;
+const LISTEN_WITHIN_MS = 1_000;
 
 interface Interest {
   followers: number;
@@ -219,12 +220,21 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
     if (note?.type === 'want') mirror(note.call, note.node, note.again);
     if (note?.type === 'cancel') local.requestCancel(note.call);
   });
-  // The driver subscribes again after each reconnection.
-  const subscribed = notes.connect().then(() => notes.subscribe(`${prefix}notes`));
-  await Promise.race([subscribed, delay(1_000)]).catch(() => undefined);
-  subscribed.catch(() => {
-    notes.once('ready', () => void notes.subscribe(`${prefix}notes`).catch(onError));
-  });
+  /** Once is enough: the driver subscribes again after each reconnection. */
+  async function listen(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        if (notes.status === 'wait') await notes.connect();
+        await notes.subscribe(`${prefix}notes`);
+        return;
+      } catch {
+        // Redis is away, which the link says.
+        await delay(PAUSE_WITHOUT_REDIS_MS);
+      }
+    }
+  }
+  // A node that starts with Redis hears everything from the beginning; one without it does not wait.
+  await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
 
   const bus: StreamBus = {
     publish: (callId, message) => local.publish(callId, message),
