@@ -58,6 +58,7 @@ export async function startKept(
   });
   if (started.status === 'failed') return recordFailedStart(deps, attempt, started);
   const { responseId } = started.value;
+  await deps.faults?.reach('after-job-start', order.callId);
   const written = await untilRecorded(() => deps.ledger.markStreaming(lease, responseId));
   const keptAttempt = { ...attempt, adapter, kept, responseId };
   if (!written.written) {
@@ -65,6 +66,7 @@ export async function startKept(
     await stopAtProvider(deps, keptAttempt);
     return outcomeUnknown(lease.attempt);
   }
+  await deps.faults?.reach('after-job-id', order.callId);
   if (signal.aborted) return withdrawKept(deps, keptAttempt, 'cancelled');
   return takeAnswer(deps, keptAttempt, started.value, false);
 }

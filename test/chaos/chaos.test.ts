@@ -1,6 +1,6 @@
 /**
  * The campaign in short, with its control. The plan comes from the seed; in which order the machine then runs the
- * processes does not, so a failure here is worth a long run: `npm run test:chaos -- --rounds 50 --seed 7`.
+ * processes does not, so a failure here is worth a long run: `npm run test:chaos -- --rounds 50 --seed 28`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { runCampaign, type CampaignOptions } from './campaign.ts';
 import { isPassed, rowsOf } from './report.ts';
 
 /** Its first rounds: the Temporal server, then the node. */
-const SEED = '7';
+const SEED = '28';
 const ROUNDS = 2;
 const WITHIN_MS = 240_000;
 let dir: string;

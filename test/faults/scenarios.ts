@@ -5,8 +5,8 @@ import type { Fault } from './fault-action.ts';
 
 export interface Scenario extends Fault {
   promise: string;
-  /** `plain` answers in one piece, `stream` in events, `down` fails. */
-  model: 'plain' | 'stream' | 'down' | 'careful';
+  /** `plain` answers in one piece, `stream` in events, `down` fails, `job` works in the background. */
+  model: 'plain' | 'stream' | 'down' | 'careful' | 'job';
   /** Started in Temporal, with the request inline; its caller comes to the door with the same key. */
   isInline?: boolean;
   /** What the world does while the node holds. */
@@ -96,6 +96,25 @@ export const scenarios: readonly Scenario[] = [
     ...answered,
     ...paidTwice,
     model: 'stream',
+  },
+  {
+    promise:
+      'work in the background whose id died with its node is not begun again, and its outcome is said to be unknown',
+    point: 'after-job-start',
+    ...kill,
+    model: 'job',
+    again: 502,
+    outcome: 'failed',
+    attempts: ['unknown'],
+    hits: 1,
+  },
+  {
+    promise: 'work in the background whose id is in the ledger is collected by the next node, begun once',
+    point: 'after-job-id',
+    ...kill,
+    ...answered,
+    ...once,
+    model: 'job',
   },
   {
     promise: 'an answer that died with its node in memory is asked for again on record',

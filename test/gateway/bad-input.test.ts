@@ -79,7 +79,7 @@ const cases: [string, string, unknown, Record<string, string>, number, string, s
   ],
   ['tags that are not JSON', CHAT, ok, { 'x-holdfast-tags': 'a=b' }, 400, 'invalid_request', 'x-holdfast-tags'],
   ['tags that are not strings', CHAT, ok, { 'x-holdfast-tags': '{"a":1}' }, 400, 'invalid_request', 'x-holdfast-tags'],
-  ['an unsupported mode', CHAT, ok, { 'x-holdfast-mode': 'background' }, 400, 'invalid_request', 'x-holdfast-mode'],
+  ['an unsupported mode', CHAT, ok, { 'x-holdfast-mode': 'later' }, 400, 'invalid_request', 'x-holdfast-mode'],
   [
     'a secret in the prompt',
     CHAT,

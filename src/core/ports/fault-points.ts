@@ -21,6 +21,10 @@ export const FAULT_POINTS = [
   'after-dispatch',
   /** The row says `streaming`, and more is to come. */
   'mid-stream',
+  /** A provider works in the background and said under which id; the ledger does not have it. */
+  'after-job-start',
+  /** The id of the work in the background is in the ledger, and the order is to be pending. */
+  'after-job-id',
   /** The answer is complete in memory, and nowhere else. */
   'answered',
   /** It is priced and goes to the ledger. What is thrown here stands for a ledger that is away, or a full disk. */

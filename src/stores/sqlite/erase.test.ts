@@ -95,7 +95,7 @@ test('an erasure that was cut short after its commit is finished by pruning', as
   database.exec("update data_keys set state = 'destroyed', wrapped = x'' where subject <> ''");
   database.exec('update calls set erased_at = 1 where subject is not null');
   database.close();
-  expect(await ledger.prune(clock.now, 365 * 24 * HOUR_MS)).toEqual({ calls: 0, idempotency: 0, payloads: 2 });
+  expect(await ledger.prune(clock.now, 365 * 24 * HOUR_MS)).toMatchObject({ calls: 0, idempotency: 0, payloads: 2 });
   expect(await ledger.getCall(id)).toMatchObject({ requestRef: null, answerRef: null, tags: { user: '(erased)' } });
   expect((await ledger.getCall(kept))?.requestRef).not.toBeNull();
 });
