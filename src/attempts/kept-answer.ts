@@ -1,6 +1,6 @@
 /**
  * Answers that the provider keeps under an id: started in the background, or asked for once more after their connection
- * was lost. Asking again costs nothing, so a crash between any two of these steps pays for no second answer.
+ * was lost. Asking again costs nothing, so once the id is in the ledger no crash pays for a second answer.
  */
 import type { AttemptOrder, AttemptOutcome, CallTimeouts, EndedAttempt } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
@@ -41,12 +41,16 @@ export async function startKept(
   const { order, provider, lease } = attempt;
   const { kept } = adapter;
   if (!kept) throw new Error(`providers of kind ${adapter.kind} keep no answers`);
+  if (signal.aborted) {
+    const failure = { error: endedBy('cancelled'), retryable: false, failOver: false, delivered: false };
+    return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
+  }
   deps.bus.publish(order.callId, {
     type: 'attempt-start',
     attempt: lease.attempt,
     provider: provider.name,
     model: order.candidate.model,
-    wire: 'openai-responses',
+    wire: kept.wire,
   });
   const started = await deps.dispatcher.ask({
     query: { method: 'POST', ...encoded },
@@ -59,16 +63,24 @@ export async function startKept(
   if (started.status === 'failed') return recordFailedStart(deps, attempt, started);
   const { responseId } = started.value;
   await deps.faults?.reach('after-job-start', order.callId);
-  const written = await untilRecorded(() => deps.ledger.markStreaming(lease, responseId));
   const keptAttempt = { ...attempt, adapter, kept, responseId };
-  if (!written.written) {
-    // Someone else has this order by now, and will never know this id: nothing may go on working under it.
-    await stopAtProvider(deps, keptAttempt);
-    return outcomeUnknown(lease.attempt);
-  }
+  if (!(await isNoted(deps, keptAttempt))) return outcomeUnknown(lease.attempt);
   await deps.faults?.reach('after-job-id', order.callId);
   if (signal.aborted) return withdrawKept(deps, keptAttempt, 'cancelled');
   return takeAnswer(deps, keptAttempt, started.value, false);
+}
+
+/** Whether the id is in the ledger. Where it is not, nobody will ever know it, and nothing may go on working under it. */
+async function isNoted(deps: AttemptDeps, attempt: KeptAttempt): Promise<boolean> {
+  const { lease, responseId } = attempt;
+  try {
+    const { written } = await untilRecorded(() => deps.ledger.markStreaming(lease, responseId));
+    if (!written) await stopAtProvider(deps, attempt);
+    return written;
+  } catch (error) {
+    await stopAtProvider(deps, attempt);
+    throw error;
+  }
 }
 
 /** Without an id nobody can ask: the work may go on, and only `onUnknown: retry` pays for it a second time. */
@@ -162,10 +174,7 @@ export async function withdrawKept(
     if (outcome.status !== 'pending') return outcome;
   }
   const made = madeBy(said);
-  const error: ErrorRecord =
-    reason === 'cancelled'
-      ? { code: 'cancelled', message: 'The call was cancelled while the provider worked.', source: 'gateway' }
-      : { code: 'provider_timeout', message: 'The total time of the call is over.', source: 'gateway' };
+  const error = endedBy(reason);
   return recordFailure(deps, order, {
     lease,
     failure: {
@@ -182,6 +191,12 @@ export async function withdrawKept(
   });
 }
 
+function endedBy(reason: 'cancelled' | 'deadline'): ErrorRecord {
+  return reason === 'cancelled'
+    ? { code: 'cancelled', message: 'The call was cancelled while the provider worked.', source: 'gateway' }
+    : { code: 'provider_timeout', message: 'The total time of the call is over.', source: 'gateway' };
+}
+
 /** What a stopped answer is billed by: what there is of it, null for nothing. */
 export function madeBy(said: KeptAnswer | null): ProviderAnswer | null | 'unknown' {
   if (said === null || said.state === 'pending') return 'unknown';
@@ -190,7 +205,10 @@ export function madeBy(said: KeptAnswer | null): ProviderAnswer | null | 'unknow
 }
 
 /** What the provider said to it; null when it could not be told, or did not say. */
-async function stopAtProvider(deps: AttemptDeps, attempt: KeptAttempt): Promise<KeptAnswer | null> {
+export async function stopAtProvider(
+  deps: Pick<AttemptDeps, 'dispatcher'>,
+  attempt: Asked,
+): Promise<KeptAnswer | null> {
   const query = attempt.kept.encodeCancel(queryOf(attempt));
   if (query === null) return null;
   const asked = await ask(deps, attempt, query);

@@ -678,18 +678,31 @@ describe('an answer that the provider keeps', () => {
   });
 
   it('is stopped by its id when the call was cancelled while it began', async () => {
-    const { run, steps, failures } = stage({
+    const leaving = new AbortController();
+    const { run, steps, failures, ledger } = stage({
       replies: [job('queued'), job('cancelled', { usage: { input_tokens: 5 } })],
     });
-    expect(await run(BACKGROUND, AbortSignal.abort())).toMatchObject({ error: { code: 'cancelled' } });
-    expect(steps).toEqual([
-      'open',
-      'POST /v1/responses',
-      'streaming resp_1',
-      'POST /v1/responses/resp_1/cancel',
-      'failure',
-    ]);
+    ledger.markStreaming = () => {
+      leaving.abort();
+      return Promise.resolve({ written: true });
+    };
+    expect(await run(BACKGROUND, leaving.signal)).toMatchObject({ error: { code: 'cancelled' } });
+    expect(steps).toEqual(['open', 'POST /v1/responses', 'POST /v1/responses/resp_1/cancel', 'failure']);
     expect(failures).toMatchObject([{ charge: CHARGE, outcomeUnknown: false }]);
+  });
+
+  it('of a call that was cancelled before is not begun, and holds nothing', async () => {
+    const { run, steps, failures } = stage({});
+    expect(await run(BACKGROUND, AbortSignal.abort())).toMatchObject({ error: { code: 'cancelled' } });
+    expect(steps).toEqual(['open', 'failure']);
+    expect(failures).toMatchObject([{ charge: null }]);
+  });
+
+  it('whose id cannot be noted is stopped, and the engine tries again', async () => {
+    const { run, steps, ledger } = stage({ replies: [job('queued'), job('cancelled')] });
+    ledger.markStreaming = () => Promise.reject(new Error('no ledger'));
+    await expect(run(BACKGROUND)).rejects.toThrow('no ledger');
+    expect(steps).toEqual(['open', 'POST /v1/responses', 'POST /v1/responses/resp_1/cancel']);
   });
 
   it('is still pending for a process that takes its order over: nothing is sent, nothing fenced', async () => {
@@ -783,6 +796,15 @@ describe('an answer that the provider keeps', () => {
     expect(steps).toEqual(['open', 'fence', 'GET /v1/chat/completions/chatcmpl-1', 'answer']);
     expect(answers).toMatchObject([{ lease: taken }]);
     expect(JSON.parse(Buffer.from(answers[0]?.answerBytes ?? []).toString())).toMatchObject({ isRecovered: true });
+  });
+
+  it('that was fenced by a process that died then is asked for by the next, under the same lease', async () => {
+    const fenced: OpenAttemptResult = { ...lost, lease: taken, isFenced: true };
+    const { run, steps, opened, answers } = stage({ opens: [fenced], request: stored, replies: [completion] });
+    expect(await run()).toMatchObject({ status: 'answered' });
+    expect(steps).toEqual(['open', 'GET /v1/chat/completions/chatcmpl-1', 'answer']);
+    expect(opened).toMatchObject([{ asksFirst: true }]);
+    expect(answers).toMatchObject([{ lease: taken }]);
   });
 
   it.each([

@@ -66,7 +66,7 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
   const { provider, request, credential } = await prepare(deps, order);
   // The same sender in every repeat: a commit whose answer was lost must not pass for another's attempt.
   const owner = `${deps.owner}/${randomUUID()}`;
-  const open = () =>
+  const open = (asksFirst = false) =>
     untilRecorded(async () => {
       await deps.faults?.reach('before-dispatch', order.callId);
       return deps.ledger.openAttempt({
@@ -78,10 +78,11 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
           order.candidate.worstCaseNanoUsd === null ? null : parseNanoUsd(order.candidate.worstCaseNanoUsd),
         budgets: deps.budgetsOf(order),
         owner,
+        asksFirst,
       });
     });
 
-  let opened = await open();
+  let opened = await open(order.onUnknown === 'recover');
   if (opened.status === 'interrupted') {
     // The row says that bytes left, and no one in this process is waiting for them: their sender died, or the engine
     // gave the order to us while it lives elsewhere.
@@ -93,7 +94,7 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
     const mustNotRepeat = order.onUnknown === 'fail' || (order.candidate.background && order.onUnknown !== 'retry');
     if (mustNotRepeat) return giveUpInterrupted(deps, order, lost, open);
     // Fencing makes the row `unknown` and silences that other writer.
-    const lease = await deps.ledger.fence(lost, 'the process that sent it was lost');
+    const lease = opened.isFenced ? lost : await deps.ledger.fence(lost, 'the process that sent it was lost');
     const recovered = kept && lease ? await askForAnswer(deps, { ...kept, lease }, opened.delivered) : 'gone';
     if (recovered !== 'gone') return recovered;
     if (isLate(deps, order)) return deadlinePassed(lost.attempt);
@@ -126,7 +127,8 @@ async function findKept(
   order: AttemptOrder,
 ): Promise<EndedAttempt | { attempt: KeptAttempt; mayHoldText: boolean }> {
   const found = await deps.ledger.reviewAttempt(order.callId, order.order);
-  if (!found) throw new Error(`order ${String(order.order)} of ${order.callId} has no attempt`);
+  // The order never came to a worker.
+  if (!found) return failedWith(order.order, { code: 'cancelled', message: 'The call has ended.', source: 'gateway' });
   if (found.status !== 'interrupted') return withoutDispatch(deps, found, order);
   const { provider, request, credential } = await prepare(deps, order);
   const attempt = keptAttempt(deps, { order, provider, request, lease: found.lease }, credential, found);

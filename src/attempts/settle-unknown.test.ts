@@ -77,10 +77,13 @@ describe('an unknown attempt', () => {
     expect(booked).toMatchObject([{ charge: null }]);
   });
 
-  it('stays open while the provider works on it', async () => {
-    const { booked, settle } = await stage('sim-small+delay=60000');
+  it('on which the provider still works is stopped there: nobody waits for it', async () => {
+    const { simulator, booked, settle } = await stage('sim-small+delay=60000');
     expect(await settle()).toBe('open');
     expect(booked).toEqual([]);
+    expect(simulator.cancelled).toBe(1);
+    expect(await settle()).toBe('abandoned');
+    expect(booked).toEqual(['abandoned call_1/2']);
   });
 
   it('of which the provider knows nothing is given up: nobody will ever know', async () => {

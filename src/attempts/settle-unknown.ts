@@ -5,7 +5,7 @@ import type { ProviderSettings } from '../core/settings.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { chargeSafely } from './charge-safely.ts';
-import { isGone, lookUpKept, madeBy } from './kept-answer.ts';
+import { isGone, lookUpKept, madeBy, stopAtProvider } from './kept-answer.ts';
 import { resolveCredential } from './resolve-credential.ts';
 
 /**
@@ -24,15 +24,14 @@ export async function settleUnknown(
   const request = bytes && parseStoredRequest(bytes);
   if (!request || !adapter.kept.isKept(request, responseId)) return 'open';
   const credential = await resolveCredential(deps, provider.apiKey);
-  const asked = await lookUpKept(deps, {
-    provider,
-    adapter,
-    kept: adapter.kept,
-    responseId,
-    secret: credential.reveal?.(),
-  });
+  const kept = { provider, adapter, kept: adapter.kept, responseId, secret: credential.reveal?.() };
+  const asked = await lookUpKept(deps, kept);
   if (asked.status === 'failed' && !isGone(asked.failure)) return 'open';
-  if (asked.status === 'answered' && asked.value.state === 'pending') return 'open';
+  if (asked.status === 'answered' && asked.value.state === 'pending') {
+    // Nobody waits for it any more, and whoever told it to stop was not heard.
+    await stopAtProvider(deps, kept);
+    return 'open';
+  }
   const made = asked.status === 'answered' ? madeBy(asked.value) : 'unknown';
   if (made === 'unknown') {
     return (await deps.ledger.abandonAttempt(lease.callId, lease.attempt)) ? 'abandoned' : 'open';

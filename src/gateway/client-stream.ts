@@ -150,7 +150,7 @@ export function createClientStream(options: ClientStreamOptions) {
       } else {
         // Nothing of this attempt was streamed here, or not all: it answered in one piece, ran before this client came, or
         // runs on a node that could not send everything in time.
-        const sentBefore = streamed && held === null ? seq : 0;
+        const sentBefore = streamed && held === null && !restarted ? seq : 0;
         attempt = answeredBy;
         seq = 0;
         const events = stored.frames === null ? inOnePiece(stored) : replayFrames(stored, door, request);

@@ -1,5 +1,5 @@
 /** Whether a call may go ahead, and along which route: policy, capabilities, price bounds. Pure but for the policy port. */
-import type { Admission, CallInput, Candidate, RoutePlan } from '../core/call/types.ts';
+import type { Admission, CallInput, CallMode, Candidate, RoutePlan } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { NanoUsd } from '../core/money.ts';
@@ -56,7 +56,7 @@ function planRoute(
   decisionId: string,
 ): Omit<RoutePlan, 'requestRef'> {
   const route = routeOf(deps.settings, input.model);
-  const able = ableTargets(deps, route, requiredOf(deps, input, canonical));
+  const able = ableTargets(deps, route, canonical, input.mode);
   const inputTokens = inputTokenBound(canonical);
   const candidates = able.map(({ provider, model, maxOutput, worksAlone }): Candidate => {
     const outputTokens =
@@ -102,28 +102,19 @@ export function credentialOf(settings: Pick<Settings, 'providers'>, candidate: C
   return settings.providers.get(candidate.provider)?.apiKey ?? null;
 }
 
-function requiredOf(
-  deps: AdmissionDeps,
-  { mode }: AdmissionRequest['input'],
-  canonical: JsonObject,
-): ReadonlySet<Capability> {
-  const required = new Set(deps.requiredCapabilities(canonical));
-  if (mode === 'background') required.add('background');
-  return required;
-}
-
-function ableTargets(deps: AdmissionDeps, route: RouteSettings, required: ReadonlySet<Capability>) {
+function ableTargets(deps: AdmissionDeps, route: RouteSettings, canonical: JsonObject, mode: CallMode | undefined) {
+  const required = deps.requiredCapabilities(canonical);
   const missing = new Set<Capability>();
   const able = route.targets.flatMap(({ provider: name, model }) => {
     const provider = deps.settings.providers.get(name);
     const adapter = provider && deps.adapters.get(provider.kind);
     if (!provider || !adapter) return [];
     const { supports, maxOutputTokens: maxOutput } = adapter.capabilities(model);
+    const worksAlone = supports.has('background') && adapter.kept?.carries(canonical) === true;
     const lacks = [...required].filter((capability) => !supports.has(capability));
+    if (mode === 'background' && !worksAlone) lacks.push('background');
     for (const capability of lacks) missing.add(capability);
-    return lacks.length > 0
-      ? []
-      : [{ provider, model, maxOutput: maxOutput ?? null, worksAlone: supports.has('background') }];
+    return lacks.length > 0 ? [] : [{ provider, model, maxOutput: maxOutput ?? null, worksAlone }];
   });
   if (able.length === 0) {
     throw new HoldfastError('capability_missing', `No target of this model supports: ${[...missing].join(', ')}.`, {

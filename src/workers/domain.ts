@@ -103,6 +103,10 @@ export function createDomain(options: DomainOptions) {
       options.onAttempt(order);
       return runner.run(order, signal);
     },
+    collect(order) {
+      options.onAttempt(order);
+      return runner.collect(order);
+    },
   };
 
   const inspect = createContentInspector(settings.security);

@@ -13,7 +13,8 @@ import { HoldfastError, isErrorCode, type ErrorRecord } from '../core/errors.ts'
 export async function interruptible<T>(step: () => Promise<T>): Promise<T> {
   try {
     const result = await step();
-    // A step that was told to stop may still return how it stopped; the call stops all the same, unless it answered.
+    // A step that was told to stop may still return how it stopped; the call stops all the same, unless there is an answer,
+    // or one to come that has to be taken back first.
     if (CancellationScope.current().consideredCancelled && !isAnswer(result))
       throw new CallInterruptedError('cancelled');
     return result;
@@ -30,7 +31,7 @@ export function settled<T>(step: () => Promise<T>): Promise<T> {
 }
 
 function isAnswer(result: unknown): boolean {
-  return typeof result === 'object' && result !== null && 'status' in result && result.status === 'answered';
+  return typeof result === 'object' && result !== null && 'status' in result && (result.status === 'answered' || result.status === 'pending');
 }
 
 function stepError(error: unknown): unknown {

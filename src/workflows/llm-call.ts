@@ -77,7 +77,7 @@ function bindPorts(input: CallInput, story: string[]): CallPorts {
       return outcome;
     },
     collect: (order) => interruptible(() => providerSteps.collectAnswer(order)),
-    withdraw: (order, reason) => settled(() => providerSteps.withdrawAttempt(order, reason)),
+    withdraw: (order, reason) => settled(() => interruptible(() => providerSteps.withdrawAttempt(order, reason))),
     settle: (settlement) => settled(() => finalSteps.settle(settlement, input)),
     sleep: (ms, summary) => interruptible(() => sleep(ms, { summary })),
     now: () => Date.now(),

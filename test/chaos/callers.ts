@@ -34,9 +34,10 @@ async function runClient(input: CallerInput, plan: SubmissionPlan, first: number
     const seen: Submission = await submit(url, { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key });
     made.push(seen);
     // Without a key a second request would be a second call.
-    if (!isKeyed || !seen.mayAskAgain || Date.now() > deadline) return made;
+    // Its stream cannot go on where it broke: it is there to be had from its start.
+    const isRefusedToResume = resumeAfter !== null && seen.errorCode === 'outcome_unknown';
+    if (!isKeyed || !(seen.mayAskAgain || isRefusedToResume) || Date.now() > deadline) return made;
     leaveAfterMs = null;
-    // A stream that says that it cannot go on is asked for from its start.
     const mayResume = plan.resumes && (seen.end === 'broken' || seen.end === 'nothing') && seen.lastEventId !== null;
     resumeAfter = mayResume ? seen : null;
     await delay(seen.retryAfterMs);

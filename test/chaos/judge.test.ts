@@ -141,6 +141,13 @@ describe('a bar is missed by', () => {
     expect(judged({ submissions: [unknown], model: 'careful' })).toMatchObject({ tally: { lost: 0 } });
   });
 
+  it('a second payment beside an attempt that failed and was free', () => {
+    const second = { ...request, nth: 2, billedOutputTokens: 3, outcome: 'cut' as const };
+    const free = { ...attempt, state: 'failed' as const, costNanoUsd: '0', usage: null };
+    const ledger = [{ ...view, attempts: [free, { ...attempt, n: 2 }] }];
+    expect(judged({ requests: [request, second], ledger })).toMatchObject({ tally: { silentDuplicates: 1 } });
+  });
+
   it('more billed than the hard budget has', () => {
     const billedOutputTokens = Number(TIGHT_LIMIT_NANO_USD / 7_000n);
     const dear = { ...request, nth: 2, outcome: 'cut' as const, billedOutputTokens };

@@ -1,5 +1,5 @@
 /** A round's evidence against the bars: what each call came to, seen from its clients, the ledger and the provider. */
-import type { AttemptState, CallView } from '../../src/core/ports/ledger.ts';
+import type { AttemptState, AttemptView, CallView } from '../../src/core/ports/ledger.ts';
 import type { CallPlan, RoundPlan } from './plan.ts';
 import type { Evidence } from './play-round.ts';
 import { callEvidence, judgeEnd, mustNotPayAgain } from './judge-end.ts';
@@ -57,13 +57,19 @@ export function judge(plan: RoundPlan, evidence: Evidence): Verdict {
     if (again > 0) faults.push(`${call.nonce}: ${call.model} was sent again after its outcome was lost`);
     const paid = seen.requests.filter(isPaid).length;
     // Without a ledger a call is said to be one dispatch, as callers of a plain gateway believe.
-    const silent = paid - (attempts?.length ?? 1);
+    const admitted = attempts?.filter(isPaidFor).length ?? 1;
+    const silent = paid - admitted;
     if (silent > 0) {
       tally.silentDuplicates += silent;
-      faults.push(`${call.nonce}: paid ${String(paid)} times, on record ${String(attempts?.length ?? 1)}`);
+      faults.push(`${call.nonce}: paid ${String(paid)} times, on record ${String(admitted)}`);
     }
   }
   return { tally, faults };
+}
+
+/** An attempt that says that the provider may have been paid. One that failed and was free says that it was not. */
+function isPaidFor({ state, costNanoUsd }: AttemptView): boolean {
+  return state === 'settled' || LOST.has(state) || BigInt(costNanoUsd) > 0n;
 }
 
 /** Attempts after one whose outcome was lost, where policy forbids them. */

@@ -117,6 +117,14 @@ export const scenarios: readonly Scenario[] = [
     model: 'job',
   },
   {
+    promise: 'work in the background whose answer died on its way to the ledger is asked for again, and paid for once',
+    point: 'before-record',
+    ...kill,
+    ...answered,
+    ...once,
+    model: 'job',
+  },
+  {
     promise: 'an answer that died with its node in memory is asked for again on record',
     point: 'answered',
     ...kill,

@@ -97,6 +97,22 @@ it('a route can say from which length on calls run in the background', async () 
   expect([seenOf('bg short'), seenOf('bg long')]).toEqual([['/v1/chat/completions'], ['/v1/responses']]);
 });
 
+it('what cannot be carried, or must not be stored, runs in the foreground where only the route asks for it', async () => {
+  const kept = await test.post(
+    '/v1/chat/completions',
+    body('by-length', 'bg private', { max_tokens: 5_000, store: false }),
+  );
+  const two = await test.post('/v1/chat/completions', body('by-length', 'bg twice', { max_tokens: 5_000, n: 2 }));
+  expect([kept.status, two.status]).toEqual([200, 200]);
+  expect([...seenOf('bg private'), ...seenOf('bg twice')]).toEqual(['/v1/chat/completions', '/v1/chat/completions']);
+  const forced = await test.post('/v1/chat/completions', body('long', 'bg forced', { store: false }), BACKGROUND);
+  expect(forced.status).toBe(400);
+  expect(await forced.json()).toMatchObject({ error: { code: 'capability_missing' } });
+  const vector = await test.post('/v1/embeddings', { model: 'sim/sim-embedding', input: 'bg vector' }, BACKGROUND);
+  expect(vector.status).toBe(400);
+  expect([...seenOf('bg forced'), ...seenOf('bg vector')]).toEqual([]);
+});
+
 it('a mode that there is not is refused', async () => {
   const response = await test.post('/v1/chat/completions', body('long', 'bg mode'), { 'x-holdfast-mode': 'later' });
   expect(response.status).toBe(400);

@@ -400,6 +400,29 @@ describe('a call whose provider keeps the answer', () => {
   });
 
   it.each([
+    ['cancelled', []],
+    ['deadline', [{ outcome: 'timed_out' }]],
+  ] as const)('is taken back when its start is interrupted: %s', async (reason, settled) => {
+    const background: RoutePlan = {
+      ...plan,
+      candidates: plan.candidates.map((candidate) => ({ ...candidate, background: true })),
+    };
+    const { ports, withdrawn, settlements } = world([new CallInterruptedError(reason)], {
+      admission: { allowed: true, plan: background },
+    });
+    await runCall(input, ports);
+    expect(withdrawn).toEqual([`1 ${reason}`]);
+    expect(settlements).toMatchObject(settled.length > 0 ? settled : [{ outcome: 'cancelled' }]);
+  });
+
+  it('still ends as it was interrupted when its order cannot be taken back', async () => {
+    const gone = new HoldfastError('not_found', 'no such provider');
+    const { ports, settlements } = world([pending], { sleeping: new CallInterruptedError('cancelled') });
+    await runCall(input, { ...ports, withdraw: () => Promise.reject(gone) });
+    expect(settlements).toMatchObject([{ outcome: 'cancelled' }]);
+  });
+
+  it.each([
     ['in a wait', { sleeping: new CallInterruptedError('cancelled') }],
     ['in a question', { collected: [new CallInterruptedError('cancelled')] }],
   ])('is cancelled %s: the order is taken back before the call is settled', async (_where, options) => {

@@ -1,5 +1,5 @@
 /** Attempts over the candidates of a route: retry, wait, fail over, stop at the deadline. */
-import type { ErrorRecord } from '../errors.ts';
+import { HoldfastError, type ErrorRecord } from '../errors.ts';
 import { pollWaitMs, retryWaitMs } from './backoff.ts';
 import { CallInterruptedError, type CallPorts } from './ports.ts';
 import type {
@@ -67,17 +67,35 @@ async function tryCandidate(route: Route, candidate: Candidate, choice: Credenti
  * between; a call that stops meanwhile takes its order back, or the provider would work on and bill it.
  */
 async function carryThrough(ports: CallPorts, order: AttemptOrder, summary: string): Promise<EndedAttempt> {
-  let outcome = await ports.execute(order, summary);
+  let isWorkedOn = order.candidate.background === true;
   try {
+    let outcome = await ports.execute(order, summary);
     for (let polls = 0; outcome.status === 'pending'; polls++) {
+      isWorkedOn = true;
       const rest = order.deadlineAt - ports.now();
-      if (rest <= 0) return await ports.withdraw(order, 'deadline');
+      if (rest <= 0) throw new CallInterruptedError('deadline');
       await ports.sleep(Math.min(pollWaitMs(polls, ports.random()), rest), `${nameOf(order.candidate)} works on it`);
       outcome = await ports.collect(order);
     }
     return outcome;
   } catch (error) {
-    if (error instanceof CallInterruptedError) await ports.withdraw(order, error.reason);
+    if (!(error instanceof CallInterruptedError) || !isWorkedOn) throw error;
+    const end = await takeBack(ports, order, error);
+    if (end === null || error.reason === 'cancelled') throw error;
+    return end;
+  }
+}
+
+/** Null when that failed: the settlement leaves the attempt unknown, and the sweep stops the work and learns its cost. */
+async function takeBack(
+  ports: CallPorts,
+  order: AttemptOrder,
+  { reason }: CallInterruptedError,
+): Promise<EndedAttempt | null> {
+  try {
+    return await ports.withdraw(order, reason);
+  } catch (error) {
+    if (HoldfastError.is(error)) return null;
     throw error;
   }
 }

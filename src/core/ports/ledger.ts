@@ -101,6 +101,8 @@ export interface OpenAttemptInput {
    * the answer to its first try was lost, gets its lease once more.
    */
   owner: string;
+  /** A lost attempt with a response id is `interrupted` as long as nobody reported it, instead of making room for a new one. */
+  asksFirst?: boolean;
 }
 
 /** A writer's right to an attempt. Once the row has a higher epoch, nothing more can be written with this one. */
@@ -128,9 +130,9 @@ export type OpenAttemptResult =
   | { status: 'failed'; attempt: number; failure: RecordedFailure }
   /**
    * This order was dispatched before and nothing more is known. Join it if it lives here, else fence it. `delivered`
-   * means that it was marked streaming.
+   * means that it was marked streaming; `isFenced` that it was taken from its sender already, and the lease is the taker's.
    */
-  | { status: 'interrupted'; lease: AttemptLease; responseId: string | null; delivered: boolean }
+  | { status: 'interrupted'; lease: AttemptLease; responseId: string | null; delivered: boolean; isFenced?: true }
   /** A hard budget has no room; nothing was written but the refusal, which a repeat of this order gets again. */
   | { status: 'refused'; error: ErrorRecord }
   /** The call has ended; nothing may leave any more. */

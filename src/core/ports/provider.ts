@@ -83,6 +83,10 @@ export type KeptAnswer =
 
 /** How a provider that keeps its answers is asked for them. */
 export interface KeptAnswers {
+  /** Of the answers that are made in the background. */
+  readonly wire: Wire;
+  /** Whether a canonical request can be answered in the background. Not, where it says that its answer must not be stored. */
+  carries(canonical: JsonObject): boolean;
   /** A request whose answer is made in the background: the provider gives an id at once. */
   encodeStart(input: EncodeInput): EncodedRequest;
   /** Whether the answer to this request can be asked for again. */

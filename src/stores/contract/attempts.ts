@@ -153,6 +153,23 @@ export function describeAttempts(open: OpenStore): void {
       ]);
     });
 
+    test('who asks first is told of a fenced attempt that has an id, until someone says what became of it', async () => {
+      const { ledger } = await open();
+      const callId = await admitted(ledger, 'a');
+      const lease = await dispatched(ledger, openInput(callId));
+      await ledger.markStreaming(lease, 'chatcmpl-1');
+      const taken = await ledger.fence(lease, 'its process was lost');
+      if (!taken) throw new Error('not fenced');
+      const input = openInput(callId, { owner: 'other', asksFirst: true });
+      const seen = { status: 'interrupted', lease: taken, responseId: 'chatcmpl-1', isFenced: true };
+      expect(await ledger.openAttempt(input)).toMatchObject(seen);
+      expect(await ledger.openAttempt(input)).toMatchObject(seen);
+      expect(await ledger.openAttempt({ ...input, asksFirst: false })).toMatchObject({
+        status: 'dispatched',
+        lease: { attempt: 2 },
+      });
+    });
+
     test('every way to lose an attempt is told to the outbox once, with what it may have cost', async () => {
       const { ledger } = await open();
       const lost = await Promise.all(

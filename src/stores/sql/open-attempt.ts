@@ -67,7 +67,8 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
         const latest = rows.findLast((row) => row.order_no === input.order);
         if (latest?.state === 'settled') return { status: 'answered', attempt: latest.n, call: callView(call, rows) };
         if (latest?.state === 'dispatched' && latest.owner === input.owner) return dispatched(latest);
-        const earlier = latest && outcomeOf(latest);
+        const isAskedFor = input.asksFirst && latest?.response_id != null && isUnreported(latest);
+        const earlier = latest && (isAskedFor ? interrupted(latest) : outcomeOf(latest));
         if (earlier) return earlier;
         if (call.state === 'ended') return { status: 'ended' };
         if (call.state !== 'running') await calls.setState(tx, input.callId, 'running');
@@ -82,7 +83,7 @@ export function createOpenAttempt(parts: LedgerParts): Pick<Ledger, 'openAttempt
         const latest = rows.findLast((row) => row.order_no === order);
         if (!call || !latest) return null;
         if (latest.state === 'settled') return { status: 'answered', attempt: latest.n, call: callView(call, rows) };
-        const outcome = latest.state === 'unknown' && latest.failure === null ? interrupted(latest) : outcomeOf(latest);
+        const outcome = isUnreported(latest) ? interrupted(latest) : outcomeOf(latest);
         return call.state === 'ended' && outcome?.status !== 'failed' ? { status: 'ended' } : outcome;
       }),
   };
@@ -112,12 +113,18 @@ function outcomeOf(row: AttemptsTable): AttemptReview | null {
   }
 }
 
+/** Taken from its sender, by someone who has not said yet what became of it. */
+function isUnreported(row: AttemptsTable): boolean {
+  return row.state === 'unknown' && row.failure === null;
+}
+
 function interrupted(row: AttemptsTable): AttemptReview {
   return {
     status: 'interrupted',
     lease: { callId: row.call_id, attempt: row.n, epoch: row.epoch },
     responseId: row.response_id,
     delivered: row.state !== 'dispatched',
+    ...(row.state === 'unknown' && { isFenced: true }),
   };
 }
 

@@ -1,7 +1,8 @@
 /** A request for `POST /responses` in background mode, made of canonical chat. */
+import { HoldfastError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json.ts';
 import type { EncodedRequest, EncodeInput } from '../../../core/ports/provider.ts';
-import { cannotCarry, createLosses, warnUnread } from '../../conversion-warnings.ts';
+import { cannotCarry, createLosses, warnUnread, type Losses } from '../../conversion-warnings.ts';
 import { numberAt, objectAt, objectsAt } from '../../read-json.ts';
 import { toCanonical } from '../../to-canonical.ts';
 import { refuseEmbeddings } from '../encode-request.ts';
@@ -41,15 +42,14 @@ const READ = new Set([
 export function encodeStart(input: EncodeInput): EncodedRequest {
   refuseEmbeddings(input, 'openai in background mode');
   const { request: canonical, warnings } = toCanonical(input.request);
-  if ((numberAt(canonical, 'n') ?? 1) > 1) throw cannotCarry('n', 'a request for several choices', 'multiple-choices');
-  if (canonical.functions !== undefined) throw cannotCarry('functions', 'the deprecated functions', 'tools');
   const losses = createLosses();
+  const { messages, tools } = carried(canonical, losses);
   warnUnread(canonical, READ, losses);
   const maxOutput = input.request.outputBound ?? canonical.max_completion_tokens ?? canonical.max_tokens;
   const text = writeText(canonical);
   const body: JsonObject = {
     model: input.model,
-    input: writeInput(canonical, losses),
+    input: messages,
     // A provider that does not keep the answer could not be asked for it.
     background: true,
     store: true,
@@ -57,7 +57,7 @@ export function encodeStart(input: EncodeInput): EncodedRequest {
     ...(maxOutput != null && { max_output_tokens: maxOutput }),
     ...(canonical.reasoning_effort != null && { reasoning: { effort: canonical.reasoning_effort } }),
     ...(Object.keys(text).length > 0 && { text }),
-    ...(canonical.tools !== undefined && { tools: writeTools(canonical) }),
+    ...(canonical.tools !== undefined && { tools }),
     ...(canonical.tool_choice != null && { tool_choice: writeToolChoice(canonical) }),
   };
   return {
@@ -66,6 +66,27 @@ export function encodeStart(input: EncodeInput): EncodedRequest {
     body: JSON.stringify(body),
     warnings: [...warnings, ...losses.warnings],
   };
+}
+
+export function carries(canonical: JsonObject): boolean {
+  if (canonical.messages === undefined) return false;
+  try {
+    carried(canonical, createLosses());
+    return true;
+  } catch (error) {
+    if (HoldfastError.is(error)) return false;
+    throw error;
+  }
+}
+
+/** What may not be carried, in its new form. */
+function carried(canonical: JsonObject, losses: Losses): { messages: JsonObject[]; tools: JsonObject[] } {
+  if ((numberAt(canonical, 'n') ?? 1) > 1) throw cannotCarry('n', 'a request for several choices', 'multiple-choices');
+  if (canonical.functions !== undefined) throw cannotCarry('functions', 'the deprecated functions', 'tools');
+  if (canonical.store === false) {
+    throw cannotCarry('store', 'a request whose answer must not be stored, in the background,', 'background');
+  }
+  return { messages: writeInput(canonical, losses), tools: writeTools(canonical) };
 }
 
 function writeText(canonical: JsonObject): JsonObject {

@@ -106,12 +106,19 @@ describe('a start', () => {
   it.each([
     [{ n: 2 }, 'n'],
     [{ functions: [{}] }, 'functions'],
+    [{ store: false }, 'store'],
     [{ tools: [{ type: 'custom', custom: {} }] }, 'tools[0]'],
     [{ messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }, 'messages[0].content[0]'],
     [{ messages: [{ role: 'wizard', content: '' }] }, 'messages[0].role'],
   ])('refuses what cannot be carried: %j', (body, param) => {
+    expect(kept.carries({ model: 'm', messages, ...(body as JsonObject) })).toBe(false);
     const error = expect.objectContaining({ code: 'capability_missing', param }) as Error;
     expect(() => kept.encodeStart(inputOf(body as JsonObject))).toThrow(error);
+  });
+
+  it('says beforehand what it carries', () => {
+    expect(kept.carries({ model: 'm', messages, tools: [{ type: 'function', function: { name: 'f' } }] })).toBe(true);
+    expect(kept.carries({ model: 'm', input: 'x' })).toBe(false);
   });
 
   it('refuses embeddings', () => {

@@ -9,12 +9,14 @@ import { parseJsonObject } from '../../read-json.ts';
 import { readCompletion } from '../decode-answer.ts';
 import { holdsError, openAiErrorEvent } from '../map-failure.ts';
 import { readResponse } from './decode-response.ts';
-import { encodeStart } from './encode-start.ts';
+import { carries, encodeStart } from './encode-start.ts';
 import { responseHeaders } from './response-headers.ts';
 
 const RESPONSE_ID = /^resp_/;
 
 export const openAiKeptAnswers: KeptAnswers = {
+  wire: 'openai-responses',
+  carries,
   encodeStart,
   isKept: ({ wire, body }, responseId) =>
     RESPONSE_ID.test(responseId) || (wire === 'openai-chat' && body.store === true),
