@@ -66,8 +66,13 @@ export async function startKept(
   const keptAttempt = { ...attempt, adapter, kept, responseId };
   if (!(await isNoted(deps, keptAttempt))) return outcomeUnknown(lease.attempt);
   await deps.faults?.reach('after-job-id', order.callId);
-  if (signal.aborted) return withdrawKept(deps, keptAttempt, 'cancelled');
+  if (isStopped(signal)) return withdrawKept(deps, keptAttempt, 'cancelled');
   return takeAnswer(deps, keptAttempt, started.value, false);
+}
+
+/** A call, not a field: what was false before an await may be true after it. */
+function isStopped(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Whether the id is in the ledger. Where it is not, nobody will ever know it, and nothing may go on working under it. */

@@ -31,7 +31,12 @@ export function settled<T>(step: () => Promise<T>): Promise<T> {
 }
 
 function isAnswer(result: unknown): boolean {
-  return typeof result === 'object' && result !== null && 'status' in result && (result.status === 'answered' || result.status === 'pending');
+  return (
+    typeof result === 'object' &&
+    result !== null &&
+    'status' in result &&
+    (result.status === 'answered' || result.status === 'pending')
+  );
 }
 
 function stepError(error: unknown): unknown {

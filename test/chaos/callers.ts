@@ -33,9 +33,9 @@ async function runClient(input: CallerInput, plan: SubmissionPlan, first: number
     const url = urls[turn % urls.length] ?? '';
     const seen: Submission = await submit(url, { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key });
     made.push(seen);
-    // Without a key a second request would be a second call.
-    // Its stream cannot go on where it broke: it is there to be had from its start.
+    // A stream that cannot go on where it broke is there to be had from its start.
     const isRefusedToResume = resumeAfter !== null && seen.errorCode === 'outcome_unknown';
+    // Without a key a second request would be a second call.
     if (!isKeyed || !(seen.mayAskAgain || isRefusedToResume) || Date.now() > deadline) return made;
     leaveAfterMs = null;
     const mayResume = plan.resumes && (seen.end === 'broken' || seen.end === 'nothing') && seen.lastEventId !== null;
