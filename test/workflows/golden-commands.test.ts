@@ -144,6 +144,23 @@ for (const [name, expected] of Object.entries(golden)) {
   });
 }
 
+it('a call in the background schedules one order, and asks for its answer by local steps with timers in between', async () => {
+  const callId = (await scenarios.find(({ name }) => name === 'background')?.run(test)) ?? '';
+  const handle = test.client.workflow.getHandle(callId);
+  await handle.result();
+  const { events } = JSON.parse(historyToJSON(await handle.fetchHistory())) as { events: HistoryEvent[] };
+  const [, order, ...rest] = events.flatMap(commandOf);
+  expect(order).toMatchObject({
+    activity: 'executeProvider',
+    input: [{ order: 1, candidate: { provider: 'sim', background: true }, timeouts: { totalMs: 3_600_000 } }],
+  });
+  const waits = rest.filter((command) => 'timer' in command);
+  expect(waits.length).toBeGreaterThanOrEqual(2);
+  expect(rest).toMatchObject(
+    waits.flatMap(() => [{ timer: 'sim/sim-small+delay=1200 works on it' }, { local: 'collectAnswer' }]),
+  );
+});
+
 interface Payload {
   data: string;
 }
