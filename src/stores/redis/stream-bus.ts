@@ -145,7 +145,7 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
         } catch (error) {
           // After a restart of Redis its ids may begin anew.
           after = '0';
-          if (closing.signal.aborted) return;
+          if (interests.size === 0) return;
           if (reader.status === 'ready' && link.isUp) onError(error);
           await delay(PAUSE_WITHOUT_REDIS_MS);
         }
