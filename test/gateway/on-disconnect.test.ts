@@ -193,9 +193,7 @@ it('one of two clients of a call may leave: it is cancelled when the last one do
   expect(await ended()).toMatchObject({ outcome: 'cancelled' });
 });
 
-it('a reader of the stream is a client too: the call that its first one would have cancelled goes on until it leaves', async () => {
-  const first = await ask('auto', true);
-  const { id } = await newestCall();
+async function readStreamOf(id: string) {
   const reader = (await fetch(`${test.url}/api/v1/calls/${id}/stream`)).body!.getReader();
   let text = '';
   const readTo = async (word: string) => {
@@ -205,6 +203,13 @@ it('a reader of the stream is a client too: the call that its first one would ha
       text += Buffer.from(value).toString('utf8');
     }
   };
+  return { reader, readTo };
+}
+
+it('a reader of the stream is a client too: the call that its first one would have cancelled goes on until it leaves', async () => {
+  const first = await ask('auto', true);
+  const { id } = await newestCall();
+  const { reader, readTo } = await readStreamOf(id);
   await readTo('word2');
   first.leave();
   await readTo('word20');
@@ -217,9 +222,10 @@ it('a reader of the stream is a client too: the call that its first one would ha
 it('a reader of the stream that leaves last cancels nothing that no other client wanted cancelled', async () => {
   const first = await ask('auto', true, { 'idempotency-key': 'read by another' });
   const { id } = await newestCall();
-  const reader = (await fetch(`${test.url}/api/v1/calls/${id}/stream`)).body!.getReader();
-  await reader.read();
+  const { reader, readTo } = await readStreamOf(id);
+  await readTo('word2');
   first.leave();
+  await readTo('word20');
   await reader.cancel();
   expect(await ended()).toMatchObject({ id, outcome: 'succeeded' });
   for (const socket of sockets) socket.destroy();
