@@ -67,6 +67,15 @@ it('a start that failed with nothing dispatched ends the call, frees its place, 
   expect(bus.channels).toBe(0);
 });
 
+it('a start that failed where the ledger cannot say so either leaves nothing that waits for the call', async () => {
+  const { calls, ledger, bus, request } = await stage(async () => {
+    await ledger.close();
+    await unavailable();
+  });
+  await expect(calls.start(request)).rejects.toThrow(/destroyed/);
+  expect(bus.channels).toBe(0);
+});
+
 it('a start whose answer was lost after the call had dispatched is followed to its answer, not paid for again', async () => {
   const stand = await stage(async (input) => {
     const opened = await stand.ledger.openAttempt(openInput(input.callId));

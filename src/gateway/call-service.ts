@@ -200,6 +200,27 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const controller = new AbortController();
     const messages = deps.bus.subscribe(callId, controller.signal);
     try {
+      await startOrSettle(input);
+    } catch (error) {
+      // Nobody will read it.
+      controller.abort();
+      throw error;
+    }
+    return {
+      callId,
+      request,
+      isNew: true,
+      follow: (signal) => {
+        signal.addEventListener('abort', () => controller.abort(), { once: true });
+        if (signal.aborted) controller.abort();
+        return withLedgerEnd(callId, messages, controller, true);
+      },
+    };
+  }
+
+  async function startOrSettle(input: CallInput): Promise<void> {
+    const { callId } = input;
+    try {
       await deps.faults?.reach('before-start', callId);
       await deps.engine.start(input);
       await deps.faults?.reach('after-start', callId);
@@ -212,21 +233,10 @@ export function createCallService(deps: CallServiceDeps): CallService {
       const settlement = { callId, outcome: 'failed', answerRef: null, error: unavailable.toRecord() } as const;
       const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
       if (call.attempts.length === 0) {
-        controller.abort();
         freePlace(call);
         throw unavailable;
       }
     }
-    return {
-      callId,
-      request,
-      isNew: true,
-      follow: (signal) => {
-        signal.addEventListener('abort', () => controller.abort(), { once: true });
-        if (signal.aborted) controller.abort();
-        return withLedgerEnd(callId, messages, controller, true);
-      },
-    };
   }
 
   /** Under the concurrency limit. */

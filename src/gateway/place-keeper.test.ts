@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { until } from '../../test/support/test-node.ts';
 import type { LimitedScope } from '../core/ports/hot-state.ts';
 import { createMemoryHotState } from '../stores/memory/hot-state.ts';
@@ -47,6 +47,9 @@ it('an attempt that another door started has its place here, also after the hot 
   places.keep(callId, one);
   await expect(places.take(one, 1)).rejects.toMatchObject({ code: 'rate_limited' });
   hot.free({ name: callId, scopes: one });
+  const reclaim = vi.spyOn(hot, 'reclaim');
   places.reclaim();
+  // At once, with whatever else runs here.
+  expect(reclaim).toHaveBeenCalledExactlyOnceWith([{ name: callId, scopes: one }]);
   await expect(places.take(one, 1)).rejects.toMatchObject({ code: 'rate_limited' });
 });

@@ -95,7 +95,7 @@ export function createPlaceKeeper({ hot, ledger, onError, everyMs = 5_000 }: Pla
       if (place) free(place);
     },
     reclaim() {
-      for (const place of kept.values()) hot.hold(place);
+      hot.reclaim([...kept.values()]);
     },
     stop: () => clearInterval(timer),
   };

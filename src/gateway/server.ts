@@ -30,7 +30,7 @@ import { createWaitingClients } from './waiting-clients.ts';
 import { doorWires } from '../providers/registry.ts';
 
 export interface GatewayDeps
-  extends LlmRouteDeps, AdminRouteDeps, Omit<CallsRouteDeps, 'doorWires'>, CodecRouteDeps, HealthRouteDeps {
+  extends LlmRouteDeps, AdminRouteDeps, Omit<CallsRouteDeps, 'doorWires' | 'clients'>, CodecRouteDeps, HealthRouteDeps {
   metrics: Metrics;
   logger: FastifyBaseLogger;
   maxBodyBytes: number;
@@ -95,6 +95,7 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     ),
   );
 
+  const clients = createWaitingClients();
   await app.register((llm, _options, done) => {
     // Parsed by hand, so that broken JSON and broken UTF-8 get our own errors, and only after authentication.
     llm.removeAllContentTypeParsers();
@@ -102,7 +103,6 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     llm.addHook('onRequest', (request, _reply, next) => {
       next(request.method === 'POST' ? contentTypeError(request.headers['content-type']) : undefined);
     });
-    const clients = createWaitingClients();
     const openApi = { schema: { summary: "OpenAI's wire" } };
     llm.post(
       '/v1/chat/completions',
@@ -122,7 +122,7 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     done();
   });
   await app.register(modelsRoutes, deps);
-  await app.register(callsRoutes, { ...deps, doorWires });
+  await app.register(callsRoutes, { ...deps, doorWires, clients });
   await app.register(adminRoutes, deps);
   await app.register(codecRoutes, deps);
   await app.register(healthRoutes, deps);

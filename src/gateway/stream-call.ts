@@ -32,11 +32,15 @@ async function relay(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   let stored: StoredAnswer | null = null;
+  let begun = 0;
   for await (const batch of messages) {
     const out: SseEvent[] = [];
     for (const message of batch) {
       switch (message.type) {
         case 'attempt-start':
+          // Said once more, on the way between nodes: what the client has of it stands.
+          if (message.attempt <= begun) break;
+          begun = message.attempt;
           // What an attempt left behind that is over by now is of no use to a client that has none of it.
           if (client.isOpen) await client.write(out);
           out.length = 0;

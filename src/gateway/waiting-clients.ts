@@ -2,22 +2,30 @@
 import type { OnDisconnect } from '../core/settings.ts';
 
 export interface WaitingClients {
-  /** A client begins to wait. Gives how it says that it waits no more: true when no other waits for the call here. */
-  enter(callId: string): () => boolean;
+  /**
+   * A client begins to wait for the call, at a door or as a reader of its stream. Gives how it says that it waits no more,
+   * with whether the call is to be cancelled where it has a say in that; true when no one waits here any more and the last
+   * who had a say went away with a yes.
+   */
+  enter(callId: string): (cancels?: boolean) => boolean;
 }
 
 export function createWaitingClients(): WaitingClients {
-  const waiting = new Map<string, number>();
+  const waiting = new Map<string, { clients: number; cancels: boolean }>();
   return {
     enter(callId) {
-      waiting.set(callId, (waiting.get(callId) ?? 0) + 1);
+      const call = waiting.get(callId) ?? { clients: 0, cancels: false };
+      waiting.set(callId, call);
+      call.clients += 1;
       let isWaiting = true;
-      return () => {
-        const left = (waiting.get(callId) ?? 0) - (isWaiting ? 1 : 0);
+      return (cancels = call.cancels) => {
+        if (!isWaiting) return false;
         isWaiting = false;
-        if (left > 0) waiting.set(callId, left);
-        else waiting.delete(callId);
-        return left <= 0;
+        call.clients -= 1;
+        call.cancels = cancels;
+        if (call.clients > 0) return false;
+        waiting.delete(callId);
+        return cancels;
       };
     },
   };

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** Aborts `signal` when the client goes away before the reply is done. */
-export function watchClient(request: FastifyRequest, reply: FastifyReply, onGone: () => void = () => undefined) {
+export function watchClient(request: FastifyRequest, reply: FastifyReply, onGone: () => void) {
   const controller = new AbortController();
   const onClose = () => {
     if (reply.raw.writableFinished) return;

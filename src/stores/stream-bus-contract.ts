@@ -81,22 +81,33 @@ export function streamBusContract(create: () => MemoryStreamBus): void {
   describe('without subscribers', () => {
     it('an attempt that begins drops what nobody saw', async () => {
       const bus = create();
+      const stop = bus.onCancel('call', () => undefined);
       for (const message of [start(1), frame(1, 0), frame(1, 1), start(2), frame(2, 0)]) {
         expect(bus.publish('call', message)).toBe(0);
       }
       const late = collect(bus.subscribe('call', never()));
       bus.publish('call', end);
+      stop();
       expect(await late).toEqual([start(2), frame(2, 0), end]);
     });
 
     it('a call that ends leaves no channel behind', () => {
       const bus = create();
+      const stop = bus.onCancel('call', () => undefined);
       bus.publish('call', start(1));
-      expect(bus.channels).toBe(1);
       bus.publish('call', end);
+      expect(bus.channels).toBe(1);
+      stop();
       expect(bus.channels).toBe(0);
       bus.publish('only-its-end', end);
       expect(bus.channels).toBe(0);
+    });
+
+    it('what is said of a call that does not run here leaves no channel behind', () => {
+      const bus = create();
+      bus.publish('call', { type: 'attempt-failed', attempt: 1, code: 'provider_unavailable', delivered: false });
+      expect(bus.channels).toBe(0);
+      expect(bus.heldOf('call')).toEqual([]);
     });
   });
 
@@ -125,13 +136,44 @@ export function streamBusContract(create: () => MemoryStreamBus): void {
 
     it('is freed when a reader breaks off', async () => {
       const bus = create();
+      const messages = bus.subscribe('call', never());
       bus.publish('call', start(1));
-      for await (const batch of bus.subscribe('call', never())) {
+      for await (const batch of messages) {
         expect(batch).toEqual([start(1)]);
         break;
       }
-      expect(bus.publish('call', end)).toBe(0);
       expect(bus.channels).toBe(0);
+    });
+
+    it('of a call that runs elsewhere is freed when its last reader leaves in mid-stream', async () => {
+      const bus = create();
+      const controller = new AbortController();
+      const gone = collect(bus.subscribe('call', controller.signal));
+      bus.publish('call', start(1));
+      bus.publish('call', frame(1, 0));
+      controller.abort();
+      expect(bus.channels).toBe(0);
+      // Whoever brings it here begins at its start once more.
+      const back = collect(bus.subscribe('call', never()));
+      for (const message of [start(1), frame(1, 0), frame(1, 1), end]) bus.publish('call', message);
+      expect(await back).toEqual([start(1), frame(1, 0), frame(1, 1), end]);
+      await gone;
+    });
+
+    it('of a call that runs here is kept for the reader that comes back: it has each message once', async () => {
+      const bus = create();
+      const stop = bus.onCancel('call', () => undefined);
+      const controller = new AbortController();
+      const gone = collect(bus.subscribe('call', controller.signal));
+      bus.publish('call', start(1));
+      bus.publish('call', frame(1, 0));
+      controller.abort();
+      await gone;
+      bus.publish('call', frame(1, 1));
+      const back = collect(bus.subscribe('call', never()));
+      bus.publish('call', end);
+      stop();
+      expect(await back).toEqual([start(1), frame(1, 0), frame(1, 1), end]);
     });
 
     it('is not kept for a reader that had aborted before it subscribed', async () => {

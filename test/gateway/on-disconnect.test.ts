@@ -193,6 +193,45 @@ it('one of two clients of a call may leave: it is cancelled when the last one do
   expect(await ended()).toMatchObject({ outcome: 'cancelled' });
 });
 
+async function readStreamOf(id: string) {
+  const reader = (await fetch(`${test.url}/api/v1/calls/${id}/stream`)).body!.getReader();
+  let text = '';
+  const readTo = async (word: string) => {
+    while (!text.includes(word)) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the stream ended early: ${text}`);
+      text += Buffer.from(value).toString('utf8');
+    }
+  };
+  return { reader, readTo };
+}
+
+it('a reader of the stream is a client too: the call that its first one would have cancelled goes on until it leaves', async () => {
+  const first = await ask('auto', true);
+  const { id } = await newestCall();
+  const { reader, readTo } = await readStreamOf(id);
+  await readTo('word2');
+  first.leave();
+  await readTo('word20');
+  expect(await newestCall()).toMatchObject({ id, state: 'running' });
+  await reader.cancel();
+  await until('the socket at the provider is closed', () => sockets.size === 0, CLOSED_WITHIN_MS);
+  expect(await ended()).toMatchObject({ id, outcome: 'cancelled' });
+});
+
+it('a reader of the stream that leaves last cancels nothing that no other client wanted cancelled', async () => {
+  const first = await ask('auto', true, { 'idempotency-key': 'read by another' });
+  const { id } = await newestCall();
+  const { reader, readTo } = await readStreamOf(id);
+  await readTo('word2');
+  first.leave();
+  await readTo('word20');
+  await reader.cancel();
+  expect(await ended()).toMatchObject({ id, outcome: 'succeeded' });
+  for (const socket of sockets) socket.destroy();
+  await until('the sockets are gone', () => sockets.size === 0);
+});
+
 it.each([
   ['/v1/chat/completions', 'perhaps', /must be one of auto, cancel, continue/],
   ['/v1/messages', '', /must be one of/],

@@ -21,6 +21,8 @@ export interface HotState {
   take(place: Place, tokens: number): void | Promise<void>;
   /** Holds a place without asking: what runs has its place. It takes over the place `instead`, where that is given. */
   hold(place: Place, instead?: string): void;
+  /** Holds all of these, after they may have been lost. */
+  reclaim(places: readonly Place[]): void;
   /** Keeps places from expiring; those that are gone stay gone. */
   renew(places: readonly Place[]): void;
   /** Gives a place back. One that nobody has is no error. */

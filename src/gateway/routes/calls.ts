@@ -10,6 +10,7 @@ import type { Authenticator, Caller } from '../../governance/authenticate.ts';
 import { contentGone, type CallService } from '../call-service.ts';
 import { presentedKey, readRequestOptions, readStreamOptions } from '../request-options.ts';
 import { streamCall } from '../stream-call.ts';
+import type { WaitingClients } from '../waiting-clients.ts';
 import { watchClient } from '../watch-client.ts';
 import { callSchema } from './call-schema.ts';
 
@@ -18,6 +19,8 @@ export interface CallsRouteDeps {
   ledger: Ledger;
   authenticator: Authenticator;
   doorWires: Readonly<Record<string, DoorWire>>;
+  clients: WaitingClients;
+  onError(error: unknown): void;
 }
 
 const MAX_WAIT_SECONDS = 60;
@@ -155,8 +158,11 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       if (!door || call.kind !== 'chat') {
         throw new HoldfastError('invalid_request', `Calls of the kind ${call.kind} cannot be streamed.`);
       }
-      // Who leaves only leaves: the call goes on.
-      const client = watchClient(request, reply);
+      // Its leaving ends no call, unless a client at a door left before and wanted that of the last one.
+      const leave = deps.clients.enter(call.id);
+      const client = watchClient(request, reply, () => {
+        if (leave()) deps.calls.cancel(call.id).catch(deps.onError);
+      });
       try {
         return await streamCall({
           calls: deps.calls,
@@ -172,6 +178,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
         });
       } finally {
         client.stop();
+        leave();
       }
     },
   );

@@ -54,9 +54,8 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
     const policy = options.onDisconnect ?? deps.onDisconnectOf(typeof model === 'string' ? model : '');
     const leave = clients.enter(call.callId);
     const client = watchClient(request, reply, () => {
-      const isLast = leave();
-      if (!isLast || !cancelsWhenLeft(policy, options.idempotencyKey !== null)) return;
-      deps.calls.cancel(call.callId).catch(deps.onError);
+      const cancels = cancelsWhenLeft(policy, options.idempotencyKey !== null);
+      if (leave(cancels)) deps.calls.cancel(call.callId).catch(deps.onError);
     });
     try {
       if (call.request.stream) {

@@ -80,6 +80,9 @@ export function createMemoryHotState(now: () => number = Date.now): MemoryHotSta
         running.set(scope, places.add(name));
       }
     },
+    reclaim(places) {
+      for (const place of places) state.hold(place);
+    },
     renew() {
       // They end with this process.
     },

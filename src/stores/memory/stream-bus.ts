@@ -25,6 +25,8 @@ export interface MemoryStreamBus extends StreamBus {
   readonly channels: number;
   /** Whether an attempt of the call listens for its cancel here. */
   isRunHere(callId: string): boolean;
+  /** What the call's channel holds. */
+  heldOf(callId: string): readonly BusMessage[];
 }
 
 export function createMemoryStreamBus(): MemoryStreamBus {
@@ -40,10 +42,12 @@ export function createMemoryStreamBus(): MemoryStreamBus {
     return channel;
   }
 
-  /** Drops a channel that nobody can need any more. */
+  /**
+   * Drops a channel that nobody reads and whose attempt does not run here. Who comes later has no use for what it held:
+   * the call goes on elsewhere, or with another attempt. A fenced attempt is not told how its call ends.
+   */
   function release(callId: string, channel: Channel): void {
-    const idle = channel.subscribers.size === 0 && channel.cancelListeners.size === 0;
-    if (!idle || (!channel.ended && channel.log.length > 0)) return;
+    if (channel.subscribers.size > 0 || channel.cancelListeners.size > 0) return;
     // A reader that left long ago comes here once more when it wakes; the id may have a new channel by then.
     if (channels.get(callId) === channel) channels.delete(callId);
   }
@@ -53,6 +57,7 @@ export function createMemoryStreamBus(): MemoryStreamBus {
       return channels.size;
     },
     isRunHere: (callId) => (channels.get(callId)?.cancelListeners.size ?? 0) > 0,
+    heldOf: (callId) => channels.get(callId)?.log ?? [],
     publish(callId, message) {
       const channel = open(callId);
       if (message.type === 'attempt-start' && channel.subscribers.size === 0) channel.log = [];
@@ -93,9 +98,6 @@ export function createMemoryStreamBus(): MemoryStreamBus {
       if (cancelled.has(callId)) listener();
       return () => {
         channel.cancelListeners.delete(listener);
-        // Nobody has read it, and who comes later has no use for it: the call goes on elsewhere, or with another attempt.
-        // A fenced attempt is not told how its call ends.
-        if (channel.cancelListeners.size === 0 && channel.subscribers.size === 0) channel.log = [];
         release(callId, channel);
       };
     },

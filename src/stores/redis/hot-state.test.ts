@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
@@ -58,6 +58,20 @@ describe.skipIf(redisUnavailableReason())('in Redis', () => {
     await expect(state.take({ name: 'third', scopes }, 1)).rejects.toThrow(/concurrency/);
   });
 
+  it('places that were lost are held again by a few commands, however many they are', async () => {
+    const link = await linkTo(redis());
+    const state = createRedisHotState({ link });
+    const evals = vi.spyOn(link.client, 'eval');
+    const scopes = limited({ concurrency: 1_201 });
+    const places = Array.from({ length: 1_200 }, (_, n) => ({ name: `p${String(n)}`, scopes }));
+    state.renew(places);
+    await state.take({ name: 'a renewed place that was lost stays lost', scopes }, 1);
+    state.reclaim(places);
+    await expect(state.take({ name: 'one too many', scopes }, 1)).rejects.toThrow(/concurrency/);
+    // Three times renewed and held again in 500s, and two asked.
+    expect(evals).toHaveBeenCalledTimes(3 + 3 + 2);
+  });
+
   it('while Redis is away the limits are kept by the node itself, and calls do not wait', async () => {
     const told: boolean[] = [];
     const link = await linkTo(redis(), { onChange: (isUp) => told.push(isUp) });
@@ -72,7 +86,7 @@ describe.skipIf(redisUnavailableReason())('in Redis', () => {
     await redis().start();
     await until('it is back', () => link.isUp);
     // What was in Redis is lost; those that run take their places again.
-    for (const name of ['before', 'during']) state.hold({ name, scopes });
+    state.reclaim(['before', 'during'].map((name) => ({ name, scopes })));
     await expect(state.take({ name: 'after', scopes }, 1)).rejects.toThrow(/concurrency/);
     state.free({ name: 'before', scopes });
     await state.take({ name: 'after', scopes }, 1);

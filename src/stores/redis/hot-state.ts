@@ -83,17 +83,19 @@ end
 return false
 `;
 
-/** KEYS: places. ARGV from 4: the name for each key. */
-const RENEW = `${NOW}
+/** KEYS: places. ARGV from 4: the name for each key. @param onlyWhere of ZADD: `'XX',` leaves out what is gone. */
+const ofMany = (onlyWhere: string) => `${NOW}
 for i, key in ipairs(KEYS) do
-  redis.call('ZADD', key, 'XX', now + lease, ARGV[3 + i])
+  redis.call('ZADD', key, ${onlyWhere} now + lease, ARGV[3 + i])
   redis.call('PEXPIRE', key, 2 * lease)
 end
 return false
 `;
+const RENEW = ofMany("'XX',");
+const RECLAIM = ofMany('');
 
 /** Places in one script: longer ones would hold up the calls of others. */
-const RENEWED_AT_ONCE = 500;
+const PLACES_AT_ONCE = 500;
 
 export interface RedisHotStateOptions {
   link: RedisLink;
@@ -113,6 +115,16 @@ export function createRedisHotState(options: RedisHotStateOptions): HotState {
   function tell(script: string, keys: readonly string[], args: (string | number)[]): void {
     if (keys.length === 0 || !link.isUp) return;
     client.eval(script, keys.length, ...keys, ...args).catch((error: unknown) => link.failed(error));
+  }
+
+  function tellOfMany(script: string, places: readonly Place[]): void {
+    const all = places.flatMap(({ name, scopes }) =>
+      bounded(scopes).map((scope) => ({ name, key: key('places', scope) })),
+    );
+    for (let from = 0; from < all.length; from += PLACES_AT_ONCE) {
+      const some = all.slice(from, from + PLACES_AT_ONCE);
+      tell(script, some.map((each) => each.key), [...head(''), ...some.map((each) => each.name)]); // prettier-ignore
+    }
   }
 
   return {
@@ -136,15 +148,8 @@ export function createRedisHotState(options: RedisHotStateOptions): HotState {
     hold({ name, scopes }, instead = '') {
       tell(HOLD, bounded(scopes).map((scope) => key('places', scope)), [...head(name), instead]); // prettier-ignore
     },
-    renew(places: readonly Place[]) {
-      const all = places.flatMap(({ name, scopes }) =>
-        bounded(scopes).map((scope) => ({ name, key: key('places', scope) })),
-      );
-      for (let from = 0; from < all.length; from += RENEWED_AT_ONCE) {
-        const some = all.slice(from, from + RENEWED_AT_ONCE);
-        tell(RENEW, some.map((each) => each.key), [...head(''), ...some.map((each) => each.name)]); // prettier-ignore
-      }
-    },
+    reclaim: (places) => tellOfMany(RECLAIM, places),
+    renew: (places) => tellOfMany(RENEW, places),
     free({ name, scopes }) {
       if (!link.isUp) return;
       for (const scope of bounded(scopes)) {

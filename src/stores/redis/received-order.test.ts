@@ -43,3 +43,12 @@ it('an answer is not taken from another node: it is in the ledger', () => {
   const stored = { answer: {}, frames: null, warnings: [] } as never;
   expect(classify({ type: 'answer', attempt: 1, stored })).toBe('known');
 });
+
+it.each(CALL.map((_message, held) => held))(
+  'of a channel that holds %i messages already, only the rest passes',
+  (held) => {
+    const classify = createReceivedOrder();
+    for (const message of CALL.slice(0, held)) classify(message);
+    expect(CALL.filter((message) => classify(message) === 'new')).toEqual(CALL.slice(held));
+  },
+);

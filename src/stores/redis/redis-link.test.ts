@@ -1,4 +1,8 @@
-import { expect, it } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
+import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
+import { until } from '../../../test/support/test-node.ts';
 import { connectRedis } from './redis-link.ts';
 
 it.each(['localhost:6379', 'http://localhost:6379', '', 'redis//x'])('%j is no address of a Redis', async (url) => {
@@ -21,4 +25,26 @@ it('starts without Redis, says so once and without the password, and fails what 
   expect(told.join()).toMatch(/^false /);
   expect(told.join()).not.toContain('hunter2');
   link.close();
+});
+
+describe.skipIf(redisUnavailableReason())('a Redis that answers nothing for a while', () => {
+  const redis = useRedis();
+
+  it('is asked by one question at a time until it answers, and that is told once, however many commands failed', async () => {
+    const told: boolean[] = [];
+    const link = await linkTo(redis(), { onChange: (isUp) => told.push(isUp) });
+    const ping = vi.spyOn(link.client, 'ping');
+    let returns = 0;
+    link.onReturn(() => (returns += 1));
+    await redis().command('client', 'pause', 1_500, 'ALL');
+    await Promise.all(Array.from({ length: 40 }, () => link.client.get('a').catch((error: unknown) => link.failed(error)))); // prettier-ignore
+    expect(link.isUp).toBe(false);
+    await until('it is back', () => returns > 0);
+    expect(link.isUp).toBe(true);
+    // Time for the questions of the others.
+    await delay(1_000);
+    expect(returns).toBe(1);
+    expect(ping.mock.calls.length).toBeLessThan(6);
+    expect(told).toEqual([false, true]);
+  });
 });

@@ -14,7 +14,7 @@ export interface RedisLink {
   readonly isUp: boolean;
   /** Told of a command that failed. */
   failed(error: unknown): void;
-  /** Runs at each return of Redis and after each failure, not at the first connection. */
+  /** Runs at each return of Redis, once for all commands that failed before; not at the first connection. */
   onReturn(listener: () => void): void;
   /** Another connection with the same bounds, for what blocks or subscribes; closed with this one. */
   another(options?: RedisOptions): Redis;
@@ -51,6 +51,9 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
   let restUntil = 0;
   let wasUp = true;
   let wasEverUp = false;
+  let isClosed = false;
+  /** Waits to ask a server that failed whether it answers again. */
+  let probe: NodeJS.Timeout | null = null;
   const listeners: (() => void)[] = [];
   const say = (isUp: boolean, reason: string) => {
     if (isUp === wasUp) return;
@@ -69,10 +72,39 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
   client.on('close', () => say(false, 'the connection closed'));
   client.on('ready', () => {
     restUntil = 0;
+    stopProbe();
     say(true, 'connected');
     if (wasEverUp) for (const listener of listeners) listener();
     wasEverUp = true;
   });
+  /**
+   * A server that accepts but does not answer makes no event when it comes to itself again. However many commands failed
+   * meanwhile, one question is asked until it answers, and what was not heard is told once.
+   */
+  function askAgain(): void {
+    const mine = probe;
+    client.ping().then(
+      () => {
+        // A connection that is new by now has said it.
+        if (probe !== mine) return;
+        probe = null;
+        restUntil = 0;
+        say(true, 'it answers again');
+        for (const listener of listeners) listener();
+      },
+      () => {
+        if (probe === mine) rest();
+      },
+    );
+  }
+  function rest(): void {
+    restUntil = Date.now() + REST_AFTER_FAILURE_MS;
+    probe = setTimeout(askAgain, REST_AFTER_FAILURE_MS).unref();
+  }
+  function stopProbe(): void {
+    if (probe !== null) clearTimeout(probe);
+    probe = null;
+  }
   // It goes on trying by itself.
   await client.connect().catch((error: unknown) => say(false, reasonOf(error)));
   return {
@@ -82,25 +114,16 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
       return client.status === 'ready' && Date.now() >= restUntil;
     },
     failed(error) {
-      restUntil = Date.now() + REST_AFTER_FAILURE_MS;
       say(false, reasonOf(error));
-      // A server that accepts but does not answer makes no event when it comes to itself again.
-      setTimeout(() => {
-        client.ping().then(
-          () => {
-            if (client.status !== 'ready') return;
-            say(true, 'it answers again');
-            // What was told to it meanwhile was not heard.
-            for (const listener of listeners) listener();
-          },
-          () => undefined,
-        );
-      }, REST_AFTER_FAILURE_MS).unref();
+      if (probe === null && !isClosed) rest();
+      else restUntil = Date.now() + REST_AFTER_FAILURE_MS;
     },
     onReturn: (listener) => void listeners.push(listener),
     another: connect,
     close() {
       wasUp = false;
+      isClosed = true;
+      stopProbe();
       for (const connection of connections) connection.disconnect();
     },
   };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
@@ -52,7 +52,7 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
     const buses: RedisStreamBus[] = [];
     beforeAll(async () => {
       link = await connectRedis({ url: redis().url, fleet: 'contract' });
-      for (let n = 0; n < 20; n++) {
+      for (let n = 0; n < 30; n++) {
         buses.push(await createRedisStreamBus({ link, node: `contract-${String(n)}`, sealKey, onError: fail }));
       }
     });
@@ -89,6 +89,128 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
     here.publish('call', end);
     stop();
     expect(await following).toEqual([start(2), frame(2, 0), frame(2, 1), end]);
+  });
+
+  it('a reader that leaves in mid-stream and comes back to the same node has each text once, and at once', async () => {
+    const [here, there] = await pair('back');
+    const stop = here.onCancel('call', () => undefined);
+    for (const message of [start(1), frame(1, 0), frame(1, 1)]) here.publish('call', message);
+    const controller = new AbortController();
+    const first: BusMessage[] = [];
+    for await (const batch of there.subscribe('call', controller.signal)) {
+      first.push(...batch);
+      if (first.length === 3) controller.abort();
+    }
+    expect(first).toEqual([start(1), frame(1, 0), frame(1, 1)]);
+    expect(there.channels).toBe(0);
+    const seen: BusMessage[] = [];
+    const following = (async () => {
+      for await (const batch of there.subscribe('call', never())) seen.push(...batch);
+    })();
+    // Nothing new is said meanwhile.
+    await until('it has what was said', () => seen.length === 3, 2_000);
+    here.publish('call', frame(1, 2));
+    here.publish('call', end);
+    stop();
+    await following;
+    expect(seen).toEqual([start(1), frame(1, 0), frame(1, 1), frame(1, 2), end]);
+    await until('nothing is kept', () => there.channels + here.channels === 0);
+  });
+
+  it('what an attempt said where it ran is not taken once more from the node that runs the next one', async () => {
+    const [here, there] = await pair('moved');
+    const following = collect(there.subscribe('call', never()));
+    await until('it asked', async () => (await redis().command('exists', 'holdfast:{moved}:wants:call')) === 1);
+    const stopFirst = there.onCancel('call', () => undefined);
+    const seenHere: BusMessage[] = [];
+    const reading = (async () => {
+      for await (const batch of here.subscribe('call', never())) seenHere.push(...batch);
+    })();
+    there.publish('call', start(1));
+    there.publish('call', frame(1, 0));
+    await until('the other node has it', () => seenHere.length === 2);
+    stopFirst();
+    const stop = here.onCancel('call', () => undefined);
+    for (const message of [start(2), frame(2, 0)]) here.publish('call', message);
+    await until('it is followed', () => here.publish('call', frame(2, 0)) > 1, 2_000);
+    here.publish('call', end);
+    stop();
+    expect(await following).toEqual([start(1), frame(1, 0), start(2), frame(2, 0), end]);
+    await reading;
+  });
+
+  it('who comes back where a third node keeps the channel has nothing twice', async () => {
+    const [first, second] = await pair('third');
+    const third = await busAt('third');
+    const stopFirst = first.onCancel('call', () => undefined);
+    const controller = new AbortController();
+    const seen: BusMessage[] = [];
+    const leaving = (async () => {
+      for await (const batch of first.subscribe('call', controller.signal)) seen.push(...batch);
+    })();
+    const following = collect(third.subscribe('call', never()));
+    // This reader's node asks the others once no attempt runs there.
+    await until('it is mirrored', () => first.publish('call', start(1)) > 1);
+    first.publish('call', frame(1, 0));
+    stopFirst();
+    const stop = second.onCancel('call', () => undefined);
+    for (const message of [start(2), frame(2, 0)]) second.publish('call', message);
+    const isOfSecond = (message?: BusMessage) => message?.type === 'frame' && message.attempt === 2;
+    await until('it has the second attempt', () => isOfSecond(seen.at(-1)));
+    controller.abort();
+    await leaving;
+    expect(first.channels).toBe(1);
+    const back: BusMessage[] = [];
+    const returned = (async () => {
+      for await (const batch of first.subscribe('call', never())) back.push(...batch);
+    })();
+    // Longer than it takes to ask, and to be sent everything once more.
+    await delay(700);
+    second.publish('call', frame(2, 1));
+    await until('it has the rest', () => back.some((message) => message.type === 'frame' && message.seq === 1));
+    second.publish('call', end);
+    stop();
+    await Promise.all([returned, following]);
+    const frames = back.filter(({ type }) => type === 'frame');
+    expect(frames).toEqual([frame(1, 0), frame(2, 0), frame(2, 1)]);
+  });
+
+  it('one connection reads for all that is followed, one call after the other', async () => {
+    const fleet = 'one-reader';
+    const [here, link] = await Promise.all([busAt(fleet), linkTo(redis(), { fleet })]);
+    const there = await createRedisStreamBus({ link, node: 'reader', sealKey, onError: fail });
+    onTestFinished(() => there.close());
+    const another = vi.spyOn(link, 'another');
+    for (const call of ['first', 'second', 'third']) {
+      const stop = here.onCancel(call, () => undefined);
+      here.publish(call, start(1));
+      const following = collect(there.subscribe(call, never()));
+      await until('it is followed', () => here.publish(call, start(1)) > 0);
+      here.publish(call, end);
+      stop();
+      expect((await following).at(-1)).toEqual(end);
+      await until('it reads no more', async () => !/ flags=\S*b/.test(String(await redis().command('client', 'list'))));
+    }
+    expect(another).not.toHaveBeenCalled();
+  });
+
+  it('what cannot be read in an inbox is told, and holds up nothing behind it', async () => {
+    const fleet = 'unreadable';
+    const [here, link] = await Promise.all([busAt(fleet), linkTo(redis(), { fleet })]);
+    const told: unknown[] = [];
+    const there = await createRedisStreamBus({ link, node: 'reader', sealKey, onError: (error) => told.push(error) });
+    onTestFinished(() => there.close());
+    const inbox = `holdfast:{${fleet}}:inbox:reader`;
+    await redis().command('xadd', inbox, '*', 'c', 'call', 'b', 'sealed with no key of ours');
+    const stop = here.onCancel('call', () => undefined);
+    here.publish('call', start(1));
+    const following = collect(there.subscribe('call', never()));
+    await until('it is followed', () => here.publish('call', frame(1, 0)) > 0);
+    here.publish('call', end);
+    stop();
+    expect(await following).toEqual([start(1), frame(1, 0), end]);
+    expect(told).toHaveLength(1);
+    await until('it is removed', async () => (await redis().command('xlen', inbox)) === 0);
   });
 
   it('a call whose client is where it runs leaves nothing in Redis', async () => {

@@ -61,6 +61,8 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
   const mirrors = new Map<string, Map<string, Mirror>>();
   const inboxOf = (name: string) => `${prefix}inbox:${name}`;
   const wantsOf = (callId: string) => `${prefix}wants:${callId}`;
+  // It connects when something is followed first.
+  const reader = link.another({ commandTimeout: READ_BLOCK_MS * 2 });
   let isReading = false;
   const closing = new AbortController();
 
@@ -85,16 +87,22 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
       known.followers += 1;
       return;
     }
+    const classify = createReceivedOrder();
+    // It may have run here, and be kept for another node that follows it.
+    for (const message of local.heldOf(callId)) classify(message);
+    let hasAsked = false;
     const ask = () => {
       if (!local.isRunHere(callId)) {
-        tell({ type: 'want', call: callId, node, again: false });
+        // Whoever runs it may think of a reader that has left: the one that came since has none of it.
+        tell({ type: 'want', call: callId, node, again: !hasAsked });
+        hasAsked ||= link.isUp;
         void readInbox();
       }
       const entry = interests.get(callId);
       if (entry) entry.timer = setTimeout(ask, ASK_AGAIN_EVERY_MS).unref();
     };
     const timer = setTimeout(ask, ASK_OTHERS_AFTER_MS).unref();
-    interests.set(callId, { followers: 1, classify: createReceivedOrder(), lastAskedAgain: 0, timer });
+    interests.set(callId, { followers: 1, classify, lastAskedAgain: 0, timer });
   }
 
   function unfollow(callId: string): void {
@@ -124,7 +132,6 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
   async function readInbox(): Promise<void> {
     if (isReading || closing.signal.aborted) return;
     isReading = true;
-    const reader = link.another({ commandTimeout: READ_BLOCK_MS * 2 });
     let after = '0';
     try {
       while (interests.size > 0) {
@@ -132,21 +139,29 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
           if (reader.status === 'wait') await reader.connect();
           const found = await reader.xreadBuffer('COUNT', READ_COUNT, 'BLOCK', READ_BLOCK_MS, 'STREAMS', inboxOf(node), after); // prettier-ignore
           const entries = entriesOf(found);
-          for (const { callId, sealed } of entries) {
-            if (interests.has(callId)) receive(callId, openBatch(sealKey, callId, sealed));
-          }
+          for (const entry of entries) take(entry);
           if (entries.length > 0) await client.xdel(inboxOf(node), ...entries.map(({ id }) => id));
           after = entries.at(-1)?.id ?? after;
         } catch (error) {
           // After a restart of Redis its ids may begin anew.
           after = '0';
+          if (interests.size === 0) return;
           if (reader.status === 'ready' && link.isUp) onError(error);
           await delay(PAUSE_WITHOUT_REDIS_MS);
         }
       }
     } finally {
-      reader.disconnect();
       isReading = false;
+    }
+  }
+
+  /** One that cannot be read holds up no others: its call's text is in the answer. */
+  function take({ callId, sealed }: InboxEntry): void {
+    if (!interests.has(callId)) return;
+    try {
+      receive(callId, openBatch(sealKey, callId, sealed));
+    } catch (error) {
+      onError(error);
     }
   }
 
@@ -237,7 +252,11 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
   await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
 
   const bus: StreamBus = {
-    publish: (callId, message) => local.publish(callId, message),
+    publish(callId, message) {
+      // A node that runs the next attempt may send this one's text too.
+      interests.get(callId)?.classify(message);
+      return local.publish(callId, message);
+    },
     subscribe(callId, signal) {
       const messages = local.subscribe(callId, signal);
       if (signal.aborted) return messages;
@@ -270,9 +289,11 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
       return local.channels;
     },
     isRunHere: (callId) => local.isRunHere(callId),
+    heldOf: (callId) => local.heldOf(callId),
     close() {
       closing.abort();
       clearInterval(expiry);
+      reader.disconnect();
       for (const { timer } of interests.values()) clearTimeout(timer);
       interests.clear();
       for (const ofCall of mirrors.values()) for (const { controller } of ofCall.values()) controller.abort();

@@ -24,6 +24,10 @@ export function withFallback(shared: HotState, own: HotState, link: Pick<RedisLi
       own.hold(place, instead);
       shared.hold(place, instead);
     },
+    reclaim(places) {
+      own.reclaim(places);
+      shared.reclaim(places);
+    },
     renew: (places) => shared.renew(places),
     free(place) {
       own.free(place);
