@@ -61,6 +61,8 @@ export interface AcceptInput {
   callIdFor(generation: number): string;
   /** `callId` and `requestRef` in it are filled in by the ledger. */
   call: Omit<CallInput, 'callId' | 'requestRef'>;
+  /** Whom it is about, as it was sent (see `subjectOf`): only a keyed hash is stored. Null for nobody. */
+  subject: string | null;
   /** The request as bytes; stored encrypted by content in the same transaction. */
   requestBytes: Uint8Array;
   idempotency: IdempotencyClaim | null;
@@ -293,7 +295,7 @@ export interface OutboxEvent {
 export interface EraseInput {
   /** Null: of all tenants; then there must be a subject. */
   tenant: string | null;
-  /** As calls carry it in the tag `user`; null: everything of the tenant. */
+  /** As calls sent it: the tag `user`, or the request's own field where there is no such tag. Null: everything of the tenant. */
   subject: string | null;
   /** Who erases, for the audit log. */
   actor: string;
@@ -324,7 +326,10 @@ export interface SettleOptions {
 export interface Ledger {
   accept(input: AcceptInput): Promise<AcceptResult>;
   /** For calls that came without a door: makes the row of a call that a trusted caller started inline, if it is missing. */
-  ensureCall(input: CallInput, requestBytes: Uint8Array, payloadTtlMs: number): Promise<CallInput>;
+  ensureCall(
+    input: CallInput,
+    request: Pick<AcceptInput, 'subject' | 'requestBytes' | 'payloadTtlMs'>,
+  ): Promise<CallInput>;
   /** The stored decision of an admission that ran before; null before the first. */
   storedAdmission(callId: string): Promise<Admission | null>;
   /** Stores the decision and, when allowed, reserves attempt 1 with its hold. A full hard budget turns it into a denial. */

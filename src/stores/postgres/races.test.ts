@@ -17,6 +17,7 @@ import {
   dispatched,
   failure,
   failureOf,
+  inlineRequest,
   openInput,
   success,
   sums,
@@ -53,24 +54,29 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
       if (result.status !== 'accepted') throw new Error(result.status);
       return result.input;
     };
-    const outcomes = await rounds(async (name) => {
+    const round = async (name: string, order: 'race' | 'call first' | 'erasure first') => {
       const old = await acceptOf(two, `${name}-old`, name);
       await two.settle({ callId: old.callId, outcome: 'cancelled', answerRef: null, error: null });
-      const [made, erased] = await Promise.all([
-        acceptOf(two, `${name}-new`, name),
+      const call = () => acceptOf(two, `${name}-new`, name);
+      const erasure = () =>
         one.erase({ tenant: 'acme', subject: name, actor: 'x' }).then(
           () => true,
           (error: unknown) => {
             expect(error).toMatchObject({ code: 'invalid_request', details: { open: 1 } });
             return false;
           },
-        ),
-      ]);
+        );
+      const before = order === 'erasure first' ? await erasure() : null;
+      const calling = call();
+      if (order === 'call first') await calling;
+      const [made, erased] = await Promise.all([calling, before ?? erasure()]);
       expect(await payloads.get(made.requestRef ?? '')).toEqual(bytes(`request of ${name}-new`));
       expect((await payloads.get(old.requestRef ?? '')) === null).toBe(erased);
       return erased;
-    });
-    expect(outcomes).toHaveLength(ROUNDS);
+    };
+    await rounds((name) => round(name, 'race'));
+    expect(await round('last-but-one', 'call first')).toBe(false);
+    expect(await round('last', 'erasure first')).toBe(true);
   });
 
   test('G2 two that open the same order: one may dispatch, the other is told that it was interrupted', async () => {
@@ -246,8 +252,8 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
       const principal = { tenant: 'acme', key: null, models: null };
       const input = { callId: name, kind: 'chat', model: 'smart', principal, requestRef: null } as const;
       const [a, b] = await Promise.all([
-        one.ensureCall(input, bytes('one body'), HOUR_MS),
-        two.ensureCall(input, bytes('another'), HOUR_MS),
+        one.ensureCall(input, inlineRequest('one body')),
+        two.ensureCall(input, inlineRequest('another')),
       ]);
       expect(a).toEqual(b);
     });
