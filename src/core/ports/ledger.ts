@@ -311,6 +311,8 @@ export interface Erasure {
   calls: number;
   /** Payloads deleted. */
   payloads: number;
+  /** False while other transactions have rows of it in hand: the next pruning clears those. Nobody can read them. */
+  isDone: boolean;
   /**
    * What the storage may still hold of old versions of rows. `overwritten`: nothing. `until-checkpoint`: another process
    * read the file's log, which is emptied by a later checkpoint. `until-vacuum`: the server's log and dead rows.
@@ -382,7 +384,8 @@ export interface Ledger {
 
   /**
    * Destroys the data keys of a tenant or a subject, and clears what they sealed. Rows, figures and costs stay.
-   * @throws HoldfastError `invalid_request` while calls of it are open; nothing is erased then.
+   * @throws HoldfastError `invalid_request` while calls of it are open, `not_found` when no call was ever of it; nothing is
+   *   erased then.
    */
   erase(input: EraseInput): Promise<Erasure>;
 

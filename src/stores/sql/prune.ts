@@ -92,6 +92,25 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
     ),
   );
 
+  // The audit log says who destroyed it, and when.
+  const usedUpKeys = prepare((p: { limit: number }) =>
+    db.deleteFrom('data_keys').where(
+      'id',
+      'in',
+      locks.freeRows(
+        db
+          .selectFrom('data_keys')
+          .select('id')
+          .where('state', '<>', 'active')
+          .where('purpose', '=', 'payloads')
+          .where((eb) =>
+            eb.not(eb.exists(eb.selectFrom('payloads').select('ref').whereRef('payloads.key_id', '=', 'data_keys.id'))),
+          )
+          .limit(p.limit),
+      ),
+    ),
+  );
+
   // Sums of periods that are long over. What still holds money waits for its attempt; a total has no end.
   const windows = prepare((p: { before: number; limit: number }) =>
     db
@@ -138,6 +157,10 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
     }
   };
 
+  const deleteUsedUpKeys = async () => {
+    while ((await context.write((tx) => usedUpKeys.run(tx, { limit: BATCH }))) === BATCH);
+  };
+
   const inBatches = async (statement: Prepared<{ before: number; limit: number }, unknown>, before: number) => {
     let deleted = 0;
     for (;;) {
@@ -150,12 +173,14 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
   return {
     async prune(now, callRetentionMs) {
       await keepWhatOpenCallsNeed(now);
-      return {
+      const pruned = {
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),
         payloads: (await clearErased()) + (await inBatches(payloads, now)),
         windows: await inBatches(windows, now - callRetentionMs - WINDOW_GRACE_MS),
       };
+      await deleteUsedUpKeys();
+      return pruned;
     },
   };
 }
