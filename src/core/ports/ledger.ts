@@ -233,13 +233,15 @@ export interface CallView {
   attempts: AttemptView[];
 }
 
-/** Rows that were deleted. */
+/** Numbers of rows that were deleted. */
 export interface Pruned {
   payloads: number;
   idempotency: number;
   calls: number;
   /** Sums of budget periods. */
   windows: number;
+  /** Ids of open calls whose stored requests do not open any more; nothing was done about them. */
+  damaged: string[];
 }
 
 export interface CallFilter {

@@ -103,7 +103,13 @@ export function describeIdempotency(open: OpenStore): void {
       await claim(ledger);
       await ledger.settle(success('call-order-17-g1'));
       clock.now += DAY_MS + HOUR_MS;
-      expect(await ledger.prune(clock.now, 10 * DAY_MS)).toEqual({ payloads: 1, idempotency: 0, calls: 0, windows: 0 });
+      expect(await ledger.prune(clock.now, 10 * DAY_MS)).toEqual({
+        damaged: [],
+        payloads: 1,
+        idempotency: 0,
+        calls: 0,
+        windows: 0,
+      });
       expect(await claim(ledger)).toMatchObject({ status: 'accepted', input: { callId: 'call-order-17-g2' } });
     });
 

@@ -1,6 +1,7 @@
 /** Retention. Works in batches, so that calls never wait long for the write lock. */
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { LedgerParts } from './parts.ts';
+import { DamagedPayloadError } from './payloads.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
 
@@ -8,8 +9,8 @@ const BATCH = 500;
 const DAY_MS = 24 * 3_600_000;
 /** The longest period, and the longest that a call can run: no call that is kept has a hold in an older window. */
 const WINDOW_GRACE_MS = 33 * DAY_MS;
-/** How much longer the parts of a request are kept that an open call needs beyond its time; the next pruning looks again. */
-const PROLONG_MS = 24 * 3_600_000;
+/** How much longer a request is kept that an open call needs beyond its time; then it is looked at again. */
+const PROLONG_MS = 3_600_000;
 
 /** @param clearErased deletes the payloads of destroyed keys, and gives their number. */
 export function createPrune(context: LedgerParts, clearErased: () => Promise<number>): Pick<Ledger, 'prune'> {
@@ -146,13 +147,21 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
       .limit(p.limit),
   );
 
-  const keepWhatOpenCallsNeed = async (before: number): Promise<void> => {
+  /** Gives the calls whose requests are damaged: they must not keep everything else from being pruned. */
+  const keepWhatOpenCallsNeed = async (before: number): Promise<string[]> => {
+    const damaged: string[] = [];
     for (let after = ''; ;) {
       const needed = await context.read((tx) => openBeyondTime.all(tx, { before, after, limit: BATCH }));
-      for (const { ref } of needed) {
-        await context.write((tx) => context.payloads.prolongParts(tx, ref, before + PROLONG_MS));
+      for (const { id, ref } of needed) {
+        try {
+          await context.write((tx) => context.payloads.prolong(tx, ref, before + PROLONG_MS));
+        } catch (error) {
+          // Nothing else may be passed over: what an open call needs would be deleted below.
+          if (!(error instanceof DamagedPayloadError)) throw error;
+          damaged.push(id);
+        }
       }
-      if (needed.length < BATCH) return;
+      if (needed.length < BATCH) return damaged;
       after = needed.at(-1)?.id ?? after;
     }
   };
@@ -172,8 +181,9 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
 
   return {
     async prune(now, callRetentionMs) {
-      await keepWhatOpenCallsNeed(now);
+      const damaged = await keepWhatOpenCallsNeed(now);
       const pruned = {
+        damaged,
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),
         payloads: (await clearErased()) + (await inBatches(payloads, now)),
