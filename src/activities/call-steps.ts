@@ -4,6 +4,7 @@ import { credentialOf } from '../governance/admission.ts';
 import { callResult } from '../core/call/call-result.ts';
 import type { CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
+import { subjectOf } from '../core/user-id.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AdmitInput, CallView, Ledger } from '../core/ports/ledger.ts';
 import type { FaultPoints } from '../core/ports/fault-points.ts';
@@ -45,8 +46,16 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
     const door = deps.doorWire(input.inline);
     const parsed = door.parseRequest(input.inline.body);
     const request = deps.prepare(parsed);
-    const tags = deps.prepareTags(input.principal.tenant, input.tags ?? {}, door.endUser(parsed));
-    return deps.ledger.ensureCall({ ...input, tags }, Buffer.from(JSON.stringify(request)), deps.payloadTtlMs);
+    const [given, endUser] = [input.tags ?? {}, door.endUser(parsed)];
+    const tags = deps.prepareTags(input.principal.tenant, given, endUser);
+    return deps.ledger.ensureCall(
+      { ...input, tags },
+      {
+        subject: subjectOf(given, endUser),
+        requestBytes: Buffer.from(JSON.stringify(request)),
+        payloadTtlMs: deps.payloadTtlMs,
+      },
+    );
   }
 
   /** The ledger keeps the key of a call, not its team. */
@@ -82,7 +91,8 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         // no tag: what was never masked, or was refused for it.
         if (input.inline) {
           const { tags: _tags, ...bare } = input;
-          await deps.ledger.ensureCall(bare, new Uint8Array(), deps.payloadTtlMs);
+          const { payloadTtlMs } = deps;
+          await deps.ledger.ensureCall(bare, { subject: null, requestBytes: new Uint8Array(), payloadTtlMs });
         }
         await deps.faults?.reach('before-settle', settlement.callId);
         const call = await deps.ledger.settle(settlement);

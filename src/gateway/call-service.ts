@@ -13,6 +13,7 @@ import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
+import { subjectOf } from '../core/user-id.ts';
 import type { Caller } from '../governance/authenticate.ts';
 import type { CallEngine } from './call-engine.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
@@ -131,7 +132,8 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const request = deps.prepare(parsed);
     const { roles: _roles, ...principal } = caller;
     const { tenant } = principal;
-    const preparedTags = deps.prepareTags(tenant, tags, door.endUser(parsed));
+    const endUser = door.endUser(parsed);
+    const preparedTags = deps.prepareTags(tenant, tags, endUser);
     const claim = idempotencyKey === null ? null : claimOf(deps, tenant, idempotencyKey, parsed);
     // A key that stands for a call takes no place of a new one: no limit, no decision.
     const known = claim && (await deps.ledger.lookUpKey(tenant, claim));
@@ -160,6 +162,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
           idempotencyKey === null ? deps.newCallId() : deps.deriveCallId(tenant, idempotencyKey, generation),
         call,
         admission: decision,
+        subject: subjectOf(tags, endUser),
         requestBytes: Buffer.from(JSON.stringify(request)),
         idempotency: claim,
         payloadTtlMs: deps.payloadTtlMs,

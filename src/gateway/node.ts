@@ -29,7 +29,7 @@ import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
 import type { SweepDeps } from '../ledger/sweep.ts';
 import { providerAdapters } from '../providers/registry.ts';
-import { loadMasterKey } from '../stores/crypto/master-key.ts';
+import { forgetNextMasterKey, loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { startOutboxRelay } from '../telemetry/outbox-relay.ts';
@@ -84,6 +84,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const masterKey = loadMasterKey({ home, env });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
   const { ledger, payloads, keys } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
+  forgetNextMasterKey(home, masterKey);
   const onError = (error: unknown) => logger.error({ err: errorForLog(error) }, 'unexpected error');
   const owner = `${hostname()}:${String(process.pid)}:${String(Math.round(performance.timeOrigin))}:${randomUUID().slice(0, 8)}`;
   const shared = await startOrClose(ledger, async () => {

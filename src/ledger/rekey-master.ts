@@ -1,18 +1,20 @@
 /**
- * A new master key for a home: secrets file, ledger, key file, in steps that each happen whole or not at all. Up to the
- * ledger's step the home opens with the old key, from then on with the new one; run again, it goes on where it was cut off.
+ * A new master key for a home: secrets file, key on disk, ledger, secrets file again, key file, in steps that each happen
+ * whole or not at all. Up to the ledger's step the home opens with the old key, from then on with the new one, which is in
+ * `master.key.next` before anything hangs on it; run again, the change goes on where it was cut off.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../core/errors.ts';
 import type { LedgerStore } from '../core/settings.ts';
+import { forgetNextMasterKey, nextMasterKeyFile } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
 import { rekeySecretFile } from '../stores/files/rekey-secret-file.ts';
 import { writeFileAtomic } from '../stores/files/write-file-atomic.ts';
 import type { LedgerStores } from '../stores/sql/sql-ledger.ts';
 import { ledgerPath, openLedger } from './open-ledger.ts';
 
-export type RekeyStep = 'secrets-prepared' | 'ledger-changed' | 'secrets-finished' | 'key-file-written';
+export type RekeyStep = 'secrets-prepared' | 'key-kept' | 'ledger-changed' | 'secrets-finished' | 'key-file-written';
 
 export interface RekeyMasterOptions {
   home: string;
@@ -37,34 +39,46 @@ export async function rekeyMaster(options: RekeyMasterOptions): Promise<RekeyMas
   const secrets = rekeySecretFile(join(home, 'secrets.json'), current, next);
   secrets.prepare();
   onStep('secrets-prepared');
-  const keys = await changeLedger(options);
-  onStep('ledger-changed');
+  const opened = await openEither(options);
+  let keys = 0;
+  try {
+    // Only now: a key that is kept there already may go, for secrets and ledger open without it.
+    if (Buffer.compare(current, next) !== 0) writeKey(nextMasterKeyFile(home), next);
+    onStep('key-kept');
+    if (opened?.by === 'current') keys = await opened.stores.keys.changeMasterKey(next, options.actor);
+    onStep('ledger-changed');
+    await opened?.stores.keys.overwriteOld();
+  } finally {
+    await opened?.stores.ledger.close();
+  }
   secrets.finish();
   onStep('secrets-finished');
-  if (keyFile !== null) writeFileAtomic(keyFile, `${Buffer.from(next).toString('base64')}\n`);
+  if (keyFile !== null) {
+    writeKey(keyFile, next);
+    forgetNextMasterKey(home, next);
+  }
   onStep('key-file-written');
   return { keys };
 }
 
-async function changeLedger(options: RekeyMasterOptions): Promise<number> {
-  const { home, store, current, next, actor } = options;
-  if (Buffer.compare(current, next) === 0) return 0;
-  if (store.kind === 'sqlite' && !existsSync(ledgerPath(home))) return 0;
-  const opened = await openWith(options, current).catch(async (error: unknown) => {
-    // An earlier run was cut short after this step: then the ledger opens with the new key.
-    if (!HoldfastError.is(error)) throw error;
-    const finished = await openWith(options, next).catch(() => null);
-    if (!finished) throw error;
-    await finished.ledger.close();
-    return null;
-  });
-  if (!opened) return 0;
+function writeKey(path: string, key: Uint8Array): void {
+  writeFileAtomic(path, `${Buffer.from(key).toString('base64')}\n`);
+}
+
+/** The ledger, by the key that opens it: the new one where an earlier run was cut short after the ledger's step. */
+async function openEither(
+  options: RekeyMasterOptions,
+): Promise<{ stores: LedgerStores; by: 'current' | 'next' } | null> {
+  const { home, store, current, next } = options;
+  if (store.kind === 'sqlite' && !existsSync(ledgerPath(home))) return null;
+  const isSame = Buffer.compare(current, next) === 0;
   try {
-    const keys = await opened.keys.changeMasterKey(next, actor);
-    await opened.keys.overwriteOld();
-    return keys;
-  } finally {
-    await opened.ledger.close();
+    return { stores: await openWith(options, current), by: isSame ? 'next' : 'current' };
+  } catch (error) {
+    if (!HoldfastError.is(error)) throw error;
+    const stores = await openWith(options, next).catch(() => null);
+    if (!stores) throw error;
+    return { stores, by: 'next' };
   }
 }
 

@@ -2,6 +2,7 @@
  * What puts right what lost processes left: accepted calls that never started, calls whose workflow is gone, unknown
  * attempts that nobody will reconcile, rows past their retention.
  */
+import { HoldfastError } from '../core/errors.ts';
 import type { CallInput } from '../core/call/types.ts';
 import type { CallView, Ledger, OpenCall, UnknownAttempt } from '../core/ports/ledger.ts';
 
@@ -62,6 +63,14 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   await askForUnknown(deps, report);
   report.abandoned += await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
   const pruned = await deps.ledger.prune(now, deps.callRetentionMs);
+  for (const id of pruned.damaged) {
+    deps.onError(
+      new HoldfastError(
+        'engine_unavailable',
+        `The stored request of the open call ${id} is damaged. Restore a backup.`,
+      ),
+    );
+  }
   report.pruned = pruned.payloads + pruned.idempotency + pruned.calls + pruned.windows;
   return report;
 }

@@ -1,7 +1,7 @@
 /** A new master key, and SIGKILL after each step of the change: the home always opens, and the change can be finished. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -10,6 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { ledgerPath } from '../../src/ledger/open-ledger.ts';
 import type { RekeyStep } from '../../src/ledger/rekey-master.ts';
 import { createHistorySealer, historyKeyBytes } from '../../src/stores/crypto/history-key.ts';
+import { forgetNextMasterKey } from '../../src/stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../../src/stores/files/encrypted-secret-file.ts';
 import { HOUR_MS, START, acceptInput, bytes } from '../../src/stores/contract/fixture.ts';
 import { openSqliteLedger } from '../../src/stores/sqlite/open-sqlite-ledger.ts';
@@ -93,9 +94,20 @@ const rekey = (home: string, current: Uint8Array) =>
     },
   });
 
+/** A piece of each wrapped key, and how many of these stand in the ledger's files. */
+function wrappedKeys(home: string) {
+  const database = new DatabaseSync(ledgerPath(home));
+  const wrapped = database.prepare('select wrapped from data_keys').all();
+  database.close();
+  const old = wrapped.map((row) => Buffer.from(row['wrapped'] as Uint8Array).subarray(4, 40));
+  const files = () => ['ledger.db', 'ledger.db-wal'].map((name) => join(home, name)).filter((path) => existsSync(path));
+  return { old, stands: () => old.filter((key) => files().some((path) => readFileSync(path).includes(key))).length };
+}
+
 describe('holdfast secrets rekey --master', () => {
   test.each([
     ['secrets-prepared', OLD, NEW],
+    ['key-kept', OLD, NEW],
     ['ledger-changed', NEW, OLD],
     ['secrets-finished', NEW, OLD],
     ['key-file-written', NEW, OLD],
@@ -115,15 +127,58 @@ describe('holdfast secrets rekey --master', () => {
     },
   );
 
+  test.each(['key-kept', 'ledger-changed', 'secrets-finished'] as const)(
+    'killed after the step %s, the new key is on disk for its owner only, and finishes the change by itself',
+    async (step) => {
+      const at = await newHome();
+      await killedAfter(at.home, step);
+      const path = join(at.home, 'master.key.next');
+      expect(readFileSync(path, 'utf8').trim()).toBe(NEW.toString('base64'));
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      const old = { HOLDFAST_HOME: at.home, HOLDFAST_MASTER_KEY: OLD.toString('base64') };
+      expect(await runCliHere(['secrets', 'rekey', '--master'], { env: old })).toMatchObject({
+        code: 0,
+        out: expect.stringMatching(/until a node started with it, it is in .*master\.key\.next too/),
+      });
+      expect(await opensWith(at, NEW)).toBe(true);
+      expect(existsSync(path)).toBe(true);
+    },
+  );
+
+  test('a prepared key that is given up for the one in use takes no secret with it', async () => {
+    const at = await newHome();
+    await killedAfter(at.home, 'secrets-prepared');
+    const env = { HOLDFAST_HOME: at.home, HOLDFAST_MASTER_KEY: OLD.toString('base64') };
+    const back = { ...env, HOLDFAST_NEW_MASTER_KEY: OLD.toString('base64') };
+    expect(await runCliHere(['secrets', 'rekey', '--master'], { env: back })).toMatchObject({ code: 0 });
+    expect(await opensWith(at, OLD)).toBe(true);
+    expect(readFileSync(join(at.home, 'secrets.json'), 'utf8')).not.toContain('"next"');
+  });
+
+  test('the kept key goes when the home has opened with it, and no other does', async () => {
+    const at = await newHome();
+    await killedAfter(at.home, 'ledger-changed');
+    forgetNextMasterKey(at.home, OLD);
+    expect(existsSync(join(at.home, 'master.key.next'))).toBe(true);
+    forgetNextMasterKey(at.home, NEW);
+    expect(existsSync(join(at.home, 'master.key.next'))).toBe(false);
+  });
+
+  test('killed before the old bytes are overwritten, the next run does it, though another process has the ledger open', async () => {
+    const at = await newHome();
+    const { old, stands } = wrappedKeys(at.home);
+    const reader = new DatabaseSync(ledgerPath(at.home));
+    onTestFinished(() => reader.close());
+    reader.prepare('select 1 from calls').all();
+    await killedAfter(at.home, 'ledger-changed');
+    expect(stands()).toBe(old.length);
+    expect(await rekey(at.home, OLD)).toMatchObject({ code: 0 });
+    expect(stands()).toBe(0);
+  });
+
   test('nothing that the old key wraps is left in the files', async () => {
     const at = await newHome();
-    const database = new DatabaseSync(ledgerPath(at.home));
-    const wrapped = database.prepare('select wrapped from data_keys').all();
-    database.close();
-    const old = wrapped.map((row) => Buffer.from(row['wrapped'] as Uint8Array).subarray(4, 40));
-    const files = () =>
-      ['ledger.db', 'ledger.db-wal'].map((name) => join(at.home, name)).filter((path) => existsSync(path));
-    const stands = () => old.filter((key) => files().some((path) => readFileSync(path).includes(key))).length;
+    const { old, stands } = wrappedKeys(at.home);
     expect(old).toHaveLength(3);
     expect(stands()).toBe(3);
     const secretBefore = readFileSync(join(at.home, 'secrets.json'), 'utf8');

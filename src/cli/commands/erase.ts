@@ -53,9 +53,10 @@ const REMAINS: Readonly<Record<Erasure['oldBytes'], string>> = {
     'the keys are destroyed; old row versions stay with the server until VACUUM, its log, and your backups',
 };
 
-function linesOf({ keys, calls, payloads, oldBytes }: Erasure): string[] {
+function linesOf({ keys, calls, payloads, isDone, oldBytes }: Erasure): string[] {
   return [
     `destroyed ${String(keys)} data keys and deleted ${String(payloads)} payloads of ${String(calls)} calls; their costs stay`,
+    ...(isDone ? [] : ['some rows are in use: the next sweep removes what is left in them, which nobody can read']),
     REMAINS[oldBytes],
   ];
 }

@@ -47,6 +47,7 @@ export function registerLedger(program: Command, context: CliContext): void {
       show(context, flags, pruned, () => [
         `deleted: ${String(pruned.calls)} calls, ${String(pruned.payloads)} stored requests and answers, ` +
           `${String(pruned.idempotency)} idempotency keys, ${String(pruned.windows)} budget periods`,
+        ...pruned.damaged.map((id) => `the stored request of the open call ${id} is damaged`),
       ]);
     });
 

@@ -7,7 +7,13 @@ import { openHomeStores, type HomeStores } from '../access/home-stores.ts';
 import { LOCAL_ACTOR } from '../access/local-access.ts';
 import { localHome } from '../access/open-access.ts';
 import { createHistorySealer, historyKeyBytes } from '../../stores/crypto/history-key.ts';
-import { decodeKey, loadMasterKey, masterKeyFile } from '../../stores/crypto/master-key.ts';
+import {
+  decodeKey,
+  loadMasterKey,
+  masterKeyFile,
+  nextMasterKey,
+  nextMasterKeyFile,
+} from '../../stores/crypto/master-key.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
 import { lockHome } from '../../temporal/home-lock.ts';
 import { readSecret } from '../read-secret.ts';
@@ -102,14 +108,7 @@ async function rotateDataKeys(context: CliContext, flags: { json?: boolean }): P
 async function changeMasterKey(context: CliContext, flags: { json?: boolean }): Promise<void> {
   const { env } = context;
   const home = localHome(env, 'The master key is changed');
-  const given = env[NEW_MASTER_KEY];
-  if (!given) {
-    throw new HoldfastError(
-      'invalid_request',
-      `Put the new master key into ${NEW_MASTER_KEY}. Make one with: openssl rand -base64 32`,
-    );
-  }
-  const next = decodeKey(given, NEW_MASTER_KEY);
+  const next = newMasterKey(home, env[NEW_MASTER_KEY]);
   const current = loadMasterKey({ home, env, makes: false });
   const lock = lockHome(home);
   try {
@@ -118,11 +117,23 @@ async function changeMasterKey(context: CliContext, flags: { json?: boolean }): 
     const report = await rekeyMaster({ home, store, env, current, next, keyFile, actor: LOCAL_ACTOR });
     show(context, flags, { ...report, keyFile }, () => [
       `${String(report.keys)} keys of the ledger and the secrets are wrapped by the new master key`,
-      keyFile === null ? 'set HOLDFAST_MASTER_KEY to it before the next start' : `it is in ${keyFile}`,
+      keyFile === null
+        ? `set HOLDFAST_MASTER_KEY to it before the next start; until a node started with it, it is in ${nextMasterKeyFile(home)} too`
+        : `it is in ${keyFile}`,
     ]);
   } finally {
     lock.release();
   }
+}
+
+/** Without one given, that of a change that was cut short. */
+function newMasterKey(home: string, given: string | undefined): Uint8Array {
+  const next = given ? decodeKey(given, NEW_MASTER_KEY) : nextMasterKey(home);
+  if (next) return next;
+  throw new HoldfastError(
+    'invalid_request',
+    `Put the new master key into ${NEW_MASTER_KEY}. Make one with: openssl rand -base64 32`,
+  );
 }
 
 async function withHome(context: CliContext, work: (stores: HomeStores) => Promise<void>): Promise<void> {

@@ -61,6 +61,8 @@ export interface AcceptInput {
   callIdFor(generation: number): string;
   /** `callId` and `requestRef` in it are filled in by the ledger. */
   call: Omit<CallInput, 'callId' | 'requestRef'>;
+  /** Whom it is about, as it was sent (see `subjectOf`): only a keyed hash is stored. Null for nobody. */
+  subject: string | null;
   /** The request as bytes; stored encrypted by content in the same transaction. */
   requestBytes: Uint8Array;
   idempotency: IdempotencyClaim | null;
@@ -233,13 +235,15 @@ export interface CallView {
   attempts: AttemptView[];
 }
 
-/** Rows that were deleted. */
+/** Numbers of rows that were deleted. */
 export interface Pruned {
   payloads: number;
   idempotency: number;
   calls: number;
   /** Sums of budget periods. */
   windows: number;
+  /** Ids of open calls whose stored requests do not open any more; nothing was done about them. */
+  damaged: string[];
 }
 
 export interface CallFilter {
@@ -295,7 +299,7 @@ export interface OutboxEvent {
 export interface EraseInput {
   /** Null: of all tenants; then there must be a subject. */
   tenant: string | null;
-  /** As calls carry it in the tag `user`; null: everything of the tenant. */
+  /** As calls sent it: the tag `user`, or the request's own field where there is no such tag. Null: everything of the tenant. */
   subject: string | null;
   /** Who erases, for the audit log. */
   actor: string;
@@ -311,6 +315,8 @@ export interface Erasure {
   calls: number;
   /** Payloads deleted. */
   payloads: number;
+  /** False while other transactions have rows of it in hand: the next pruning clears those. Nobody can read them. */
+  isDone: boolean;
   /**
    * What the storage may still hold of old versions of rows. `overwritten`: nothing. `until-checkpoint`: another process
    * read the file's log, which is emptied by a later checkpoint. `until-vacuum`: the server's log and dead rows.
@@ -326,7 +332,10 @@ export interface SettleOptions {
 export interface Ledger {
   accept(input: AcceptInput): Promise<AcceptResult>;
   /** For calls that came without a door: makes the row of a call that a trusted caller started inline, if it is missing. */
-  ensureCall(input: CallInput, requestBytes: Uint8Array, payloadTtlMs: number): Promise<CallInput>;
+  ensureCall(
+    input: CallInput,
+    request: Pick<AcceptInput, 'subject' | 'requestBytes' | 'payloadTtlMs'>,
+  ): Promise<CallInput>;
   /** The stored decision of an admission that ran before; null before the first. */
   storedAdmission(callId: string): Promise<Admission | null>;
   /** Stores the decision and, when allowed, reserves attempt 1 with its hold. A full hard budget turns it into a denial. */
@@ -379,7 +388,8 @@ export interface Ledger {
 
   /**
    * Destroys the data keys of a tenant or a subject, and clears what they sealed. Rows, figures and costs stay.
-   * @throws HoldfastError `invalid_request` while calls of it are open; nothing is erased then.
+   * @throws HoldfastError `invalid_request` while calls of it are open, `not_found` when no call was ever of it; nothing is
+   *   erased then.
    */
   erase(input: EraseInput): Promise<Erasure>;
 

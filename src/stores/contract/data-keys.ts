@@ -112,11 +112,13 @@ export function describeDataKeys(open: OpenStore): void {
       await ledger.prune(clock.now, 90 * DAY_MS);
       expect(await payloads.get(first.ref)).toBeNull();
       expect(await payloads.get(second.ref)).toEqual(requestOf(41));
-      const stillOpen = clock.now;
       clock.now += 5 * DAY_MS;
-      await ledger.prune(clock.now, 90 * DAY_MS);
-      clock.now = stillOpen;
       expect(await payloads.get(second.ref)).toEqual(requestOf(41));
+      for (const _day of [1, 2, 3]) {
+        await ledger.prune(clock.now, 90 * DAY_MS);
+        expect(await payloads.get(second.ref)).toEqual(requestOf(41));
+        clock.now += DAY_MS;
+      }
       await ledger.settle(cancelled(second.id));
       clock.now += 30 * DAY_MS;
       await ledger.prune(clock.now, 90 * DAY_MS);
@@ -286,6 +288,8 @@ export function describeDataKeys(open: OpenStore): void {
       await expect(ledger.erase({ tenant: 'acme', subject: null, actor: 'x' })).rejects.toThrow(/have not ended/);
       expect(await payloads.get(call.ref)).not.toBeNull();
       expect(await ledger.listAudit(0, 10)).toEqual([]);
+      const bob = await accept(ledger, 'of bob', callOf('bob'));
+      await ledger.settle(cancelled(bob.id));
       await ledger.erase({ tenant: 'acme', subject: 'bob', actor: 'x' });
       await answered(ledger, call.id);
     });
@@ -301,10 +305,38 @@ export function describeDataKeys(open: OpenStore): void {
       }
     });
 
-    test('what is neither named nor known is refused, or nothing', async () => {
+    test('what is neither named nor known is refused, and a repeat is not', async () => {
       const { ledger } = await open();
       await expect(ledger.erase({ tenant: null, subject: null, actor: 'x' })).rejects.toThrow(/Say what to erase/);
-      expect(await ledger.erase({ tenant: 'nobody', subject: null, actor: 'x' })).toMatchObject({ keys: 0, calls: 0 });
+      const call = await accept(ledger, 'a', callOf('ann'));
+      await ledger.settle(cancelled(call.id));
+      for (const unknown of [
+        { tenant: 'nobody', subject: null },
+        { tenant: 'acme', subject: 'Ann' },
+        { tenant: 'other', subject: 'ann' },
+      ]) {
+        await expect(ledger.erase({ ...unknown, actor: 'x' })).rejects.toMatchObject({ code: 'not_found' });
+      }
+      expect(await ledger.listAudit(0, 10)).toEqual([]);
+      const scope = { tenant: 'acme', subject: 'ann', actor: 'x' };
+      expect(await ledger.erase(scope)).toMatchObject({ keys: 1, calls: 1, isDone: true });
+      expect(await ledger.erase(scope)).toMatchObject({ keys: 0, calls: 0, isDone: true });
+    });
+
+    test('a tenant of more calls than one batch is erased whole', async () => {
+      const { ledger } = await open();
+      const calls = await Promise.all(
+        Array.from({ length: 450 }, (_, index) => accept(ledger, `call-${String(index)}`, callOf(null))),
+      );
+      await Promise.all(calls.map(({ id }) => ledger.settle(cancelled(id))));
+      expect(await ledger.erase({ tenant: 'acme', subject: null, actor: 'x' })).toMatchObject({
+        calls: 450,
+        isDone: true,
+      });
+      const { calls: page } = await ledger.listCalls({ limit: 1000 });
+      expect(page.filter(({ erasedAt, requestRef }) => erasedAt !== undefined && requestRef === null)).toHaveLength(
+        450,
+      );
     });
   });
 }

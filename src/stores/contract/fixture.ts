@@ -54,6 +54,7 @@ export function bytes(text: string): Uint8Array {
 
 export function acceptInput(id: string, change: Partial<AcceptInput> = {}): AcceptInput {
   return {
+    subject: change.call?.tags?.['user'] || null,
     callIdFor: (generation) => `${id}-g${String(generation)}`,
     call: { kind: 'chat', model: 'smart', principal: { tenant: 'acme', key: 'app', models: null } },
     requestBytes: bytes(`request of ${id}`),
@@ -62,6 +63,11 @@ export function acceptInput(id: string, change: Partial<AcceptInput> = {}): Acce
     payloadTtlMs: DAY_MS,
     ...change,
   };
+}
+
+/** For `ensureCall`: what a caller without a door sends. */
+export function inlineRequest(text: string): Pick<AcceptInput, 'subject' | 'requestBytes' | 'payloadTtlMs'> {
+  return { subject: null, requestBytes: bytes(text), payloadTtlMs: DAY_MS };
 }
 
 export function openInput(callId: string, change: Partial<OpenAttemptInput> = {}): OpenAttemptInput {

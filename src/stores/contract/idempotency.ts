@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AcceptResult, Ledger } from '../../core/ports/ledger.ts';
-import { DAY_MS, HOUR_MS, acceptInput, accepted, bytes, failure, success } from './fixture.ts';
+import { DAY_MS, HOUR_MS, acceptInput, accepted, failure, inlineRequest, success } from './fixture.ts';
 import type { OpenStore } from './fixture.ts';
 
 function claim(ledger: Ledger, key = 'order-17', bodyHash = 'hash-1'): Promise<AcceptResult> {
@@ -103,7 +103,13 @@ export function describeIdempotency(open: OpenStore): void {
       await claim(ledger);
       await ledger.settle(success('call-order-17-g1'));
       clock.now += DAY_MS + HOUR_MS;
-      expect(await ledger.prune(clock.now, 10 * DAY_MS)).toEqual({ payloads: 1, idempotency: 0, calls: 0, windows: 0 });
+      expect(await ledger.prune(clock.now, 10 * DAY_MS)).toEqual({
+        damaged: [],
+        payloads: 1,
+        idempotency: 0,
+        calls: 0,
+        windows: 0,
+      });
       expect(await claim(ledger)).toMatchObject({ status: 'accepted', input: { callId: 'call-order-17-g2' } });
     });
 
@@ -111,7 +117,7 @@ export function describeIdempotency(open: OpenStore): void {
       const { ledger } = await open();
       const principal = { tenant: 'acme', key: null, models: null };
       const input = { callId: 'call-order-17-g1', kind: 'chat', model: 'smart', principal, requestRef: null } as const;
-      await ledger.ensureCall(input, bytes('inline request'), DAY_MS);
+      await ledger.ensureCall(input, inlineRequest('inline request'));
       expect(await claim(ledger)).toEqual({ status: 'attached', callId: 'call-order-17-g1' });
     });
 
@@ -127,10 +133,10 @@ export function describeIdempotency(open: OpenStore): void {
         requestRef: null,
         tags: { a: 'b' },
       } as const;
-      const stored = await ledger.ensureCall({ ...input, inline }, bytes('inline request'), DAY_MS);
+      const stored = await ledger.ensureCall({ ...input, inline }, inlineRequest('inline request'));
       expect(stored).toEqual({ ...input, requestRef: expect.stringMatching(/^p_/) as string });
       expect(await payloads.get(stored.requestRef ?? '')).toEqual(Buffer.from('inline request'));
-      expect(await ledger.ensureCall({ ...input, inline }, bytes(''), DAY_MS)).toEqual(stored);
+      expect(await ledger.ensureCall({ ...input, inline }, inlineRequest(''))).toEqual(stored);
     });
 
     test('calls without a key never meet', async () => {

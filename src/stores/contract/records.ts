@@ -185,7 +185,7 @@ export function describeRecords(open: OpenStore): void {
       const recent = await accepted(ledger, 'recent');
       await ledger.settle(success(recent));
       const pruned = await ledger.prune(clock.now, DAY_MS);
-      expect(pruned).toEqual({ calls: 1, idempotency: 0, payloads: 3, windows: 0 });
+      expect(pruned).toEqual({ damaged: [], calls: 1, idempotency: 0, payloads: 3, windows: 0 });
       expect(await ledger.getCall(done)).toBeNull();
       expect(await ledger.getCall(lost)).not.toBeNull();
       expect(await ledger.getCall(recent)).not.toBeNull();

@@ -1,7 +1,7 @@
 /** The key of histories: derived from the master key, so that a process without the ledger can have it too. */
 import { createHash } from 'node:crypto';
 import { deriveKey } from './derive-key.ts';
-import { open, seal } from './seal.ts';
+import { openSalted, sealSalted } from './salted-seal.ts';
 
 /** Fits `HistoryKey` of the codec. */
 export interface HistorySealer {
@@ -20,7 +20,7 @@ export function createHistorySealer(key: Uint8Array): HistorySealer {
   const id = `hist_${createHash('sha256').update('holdfast/history-key-id').update(key).digest('base64url').slice(0, 16)}`;
   return {
     id,
-    seal: (context, bytes) => seal(key, context, bytes),
-    open: (context, sealed) => open(key, context, sealed),
+    seal: (context, bytes) => sealSalted(key, context, bytes),
+    open: (context, sealed) => openSalted(key, context, sealed),
   };
 }

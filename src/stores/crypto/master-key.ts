@@ -17,6 +17,7 @@ import { KEY_BYTES } from './derive-key.ts';
 
 const VARIABLE = 'HOLDFAST_MASTER_KEY';
 const FILE_NAME = 'master.key';
+const NEXT_FILE_NAME = 'master.key.next';
 const OWNER_ONLY = 0o600;
 const OTHERS = 0o077;
 const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/;
@@ -47,6 +48,22 @@ export function loadMasterKey({ home, env = process.env, makes = true }: MasterK
 /** The file that the key is read from; null when it is in the environment. */
 export function masterKeyFile({ home, env = process.env }: MasterKeyOptions): string | null {
   return env[VARIABLE] ? null : join(home, FILE_NAME);
+}
+
+/** Where a new master key is on disk before anything hangs on it, until it is in use. */
+export function nextMasterKeyFile(home: string): string {
+  return join(home, NEXT_FILE_NAME);
+}
+
+/** The key that a change of the master key has kept there; null when there is none. @throws HoldfastError as `loadMasterKey`. */
+export function nextMasterKey(home: string): Uint8Array | null {
+  return readKeyFile(nextMasterKeyFile(home));
+}
+
+/** Forgets the kept key where it is this one, which has just opened the home: whoever gave it has it. */
+export function forgetNextMasterKey(home: string, inUse: Uint8Array): void {
+  const next = nextMasterKey(home);
+  if (next && Buffer.compare(next, inUse) === 0) rmSync(nextMasterKeyFile(home), { force: true });
 }
 
 function readKeyFile(path: string): Uint8Array | null {

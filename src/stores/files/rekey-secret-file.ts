@@ -55,8 +55,11 @@ export function rekeySecretFile(path: string, from: Uint8Array, to: Uint8Array):
 
   const prepared = (name: string, stored: StoredVersion): StoredVersion => {
     const context = contextOf(name, stored.version);
+    // Back to the key that seals it: a `next` that an earlier run prepared for another one must not take its place.
+    const { next: _other, ...rest } = stored;
+    if (isNew(context, stored.sealed)) return rest;
     // From an earlier run that was cut short; a `next` of some other key is replaced.
-    if (isNew(context, stored.sealed) || (stored.next !== undefined && isNew(context, stored.next))) return stored;
+    if (stored.next !== undefined && isNew(context, stored.next)) return stored;
     const next = sealEnvelope(newKey, context, openOld(name, stored));
     return { ...stored, next: Buffer.from(next).toString('base64') };
   };

@@ -22,6 +22,8 @@ export async function checkMasterKey(db: Database, masterKey: Uint8Array): Promi
   if (known.length === 1 && known[0] === fingerprint) return;
   throw new HoldfastError(
     'engine_unavailable',
-    'The master key is not the one that this ledger was made with. Give every node the same key in HOLDFAST_MASTER_KEY.',
+    'The master key is not the one that this ledger was made with. Give every node the same key in ' +
+      'HOLDFAST_MASTER_KEY. Where master.key.next is in the home, a change of the key was cut short: run ' +
+      '`holdfast secrets rekey --master` again.',
   );
 }

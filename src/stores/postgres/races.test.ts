@@ -17,6 +17,7 @@ import {
   dispatched,
   failure,
   failureOf,
+  inlineRequest,
   openInput,
   success,
   sums,
@@ -27,6 +28,14 @@ const wide = budget({ limitNanoUsd: 10n ** 12n });
 
 describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
   const cluster = useCluster();
+  const callOf = async (ledger: Ledger, id: string, user: string) => {
+    const principal = { tenant: 'acme', key: null, models: null };
+    const result = await ledger.accept(
+      acceptInput(id, { call: { kind: 'chat', model: 'smart', principal, tags: { user } } }),
+    );
+    if (result.status !== 'accepted') throw new Error(result.status);
+    return result.input;
+  };
 
   const twoNodes = async () => {
     const one = await newLedger(cluster());
@@ -45,32 +54,77 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
   test('an erasure and a call that comes: whatever is accepted can be read, and what is erased is gone', async () => {
     const { one, two, url } = await twoNodes();
     const { payloads } = await ledgerAt(url);
-    const principal = { tenant: 'acme', key: null, models: null };
-    const acceptOf = async (ledger: Ledger, id: string, user: string) => {
-      const result = await ledger.accept(
-        acceptInput(id, { call: { kind: 'chat', model: 'smart', principal, tags: { user } } }),
-      );
-      if (result.status !== 'accepted') throw new Error(result.status);
-      return result.input;
-    };
-    const outcomes = await rounds(async (name) => {
-      const old = await acceptOf(two, `${name}-old`, name);
+    const round = async (name: string, order: 'race' | 'call first' | 'erasure first') => {
+      const old = await callOf(two, `${name}-old`, name);
       await two.settle({ callId: old.callId, outcome: 'cancelled', answerRef: null, error: null });
-      const [made, erased] = await Promise.all([
-        acceptOf(two, `${name}-new`, name),
+      const call = () => callOf(two, `${name}-new`, name);
+      const erasure = () =>
         one.erase({ tenant: 'acme', subject: name, actor: 'x' }).then(
           () => true,
           (error: unknown) => {
             expect(error).toMatchObject({ code: 'invalid_request', details: { open: 1 } });
             return false;
           },
-        ),
-      ]);
+        );
+      const before = order === 'erasure first' ? await erasure() : null;
+      const calling = call();
+      if (order === 'call first') await calling;
+      const [made, erased] = await Promise.all([calling, before ?? erasure()]);
       expect(await payloads.get(made.requestRef ?? '')).toEqual(bytes(`request of ${name}-new`));
       expect((await payloads.get(old.requestRef ?? '')) === null).toBe(erased);
       return erased;
+    };
+    await rounds((name) => round(name, 'race'));
+    expect(await round('last-but-one', 'call first')).toBe(false);
+    expect(await round('last', 'erasure first')).toBe(true);
+  });
+
+  test('an erasure and the late charge of a lost attempt: each window is the sum of its holds, whoever is first', async () => {
+    const { one, two, url } = await twoNodes();
+    await rounds(async (name) => {
+      const budgets = [wide, { ...wide, scope: `user:acme/${name}` }];
+      const { callId } = await callOf(two, name, name);
+      const lease = await dispatched(two, openInput(callId, { budgets }));
+      const taken = await two.fence(lease, 'lost');
+      if (!taken) throw new Error('there was nothing to take');
+      await two.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
+      const erase = () => one.erase({ tenant: 'acme', subject: name, actor: 'x' });
+      const [erased] = await Promise.all([erase(), two.recordAnswer(answerOf(taken))]);
+      expect(erased.keys).toBe(1);
+      // Where the charge had the row in hand for too long.
+      if (!erased.isDone) await erase();
     });
-    expect(outcomes).toHaveLength(ROUNDS);
+    await expectConsistentSums(cluster(), url);
+    const scopes = await cluster().query(url, "select scope from budget_windows where scope like 'user:%'");
+    expect(scopes).toHaveLength(ROUNDS);
+    for (const { scope } of scopes) expect(scope).toMatch(/^user:acme\/\(erased\)/);
+    expect(await one.budgetStatus([wide])).toMatchObject([{ heldNanoUsd: '0', spentNanoUsd: String(400 * ROUNDS) }]);
+  });
+
+  test('an erasure waits for a row that another has in hand; where that takes too long it says so, and pruning clears it', async () => {
+    const { one, url } = await twoNodes();
+    const other = await rawClient(url);
+    const cleared = async (user: string, whileErasing: (erasing: Promise<unknown>) => Promise<unknown>) => {
+      const { callId } = await callOf(one, `call of ${user}`, user);
+      await one.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
+      await other.query('begin');
+      await other.query('select 1 from calls where id = $1 for update', [callId]);
+      const erasing = one.erase({ tenant: 'acme', subject: user, actor: 'x' });
+      await whileErasing(erasing);
+      await other.query('commit');
+      return { callId, erasure: await erasing };
+    };
+    const waited = await cleared('ann', async () => {
+      while ((await one.listAudit(0, 10)).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    expect(waited.erasure).toMatchObject({ keys: 1, calls: 1, isDone: true });
+    expect((await one.getCall(waited.callId))?.requestRef).toBeNull();
+
+    const left = await cleared('bob', (erasing) => erasing);
+    expect(left.erasure).toMatchObject({ keys: 1, calls: 0, isDone: false });
+    expect((await one.getCall(left.callId))?.tags).toEqual({ user: 'bob' });
+    await one.prune(START, HOUR_MS);
+    expect((await one.getCall(left.callId))?.tags).toEqual({ user: '(erased)' });
   });
 
   test('G2 two that open the same order: one may dispatch, the other is told that it was interrupted', async () => {
@@ -246,8 +300,8 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
       const principal = { tenant: 'acme', key: null, models: null };
       const input = { callId: name, kind: 'chat', model: 'smart', principal, requestRef: null } as const;
       const [a, b] = await Promise.all([
-        one.ensureCall(input, bytes('one body'), HOUR_MS),
-        two.ensureCall(input, bytes('another'), HOUR_MS),
+        one.ensureCall(input, inlineRequest('one body')),
+        two.ensureCall(input, inlineRequest('another')),
       ]);
       expect(a).toEqual(b);
     });

@@ -1,6 +1,6 @@
 /** What nodes say to each other: notes to all by publish/subscribe, and sealed batches into the inbox of one. */
 import type { BusMessage } from '../../core/ports/stream-bus.ts';
-import { open, seal } from '../crypto/seal.ts';
+import { openSalted, sealSalted } from '../crypto/salted-seal.ts';
 
 /** Notes hold ids only. */
 export type BusNote =
@@ -9,12 +9,12 @@ export type BusNote =
 
 /** Text of prompts' answers: it is sealed, for this call only. */
 export function sealBatch(key: Uint8Array, callId: string, batch: readonly BusMessage[]): Buffer {
-  return Buffer.from(seal(key, context(callId), Buffer.from(JSON.stringify(batch))));
+  return Buffer.from(sealSalted(key, context(callId), Buffer.from(JSON.stringify(batch))));
 }
 
 /** @throws Error when the bytes were changed or belong elsewhere. */
 export function openBatch(key: Uint8Array, callId: string, sealed: Uint8Array): BusMessage[] {
-  return JSON.parse(Buffer.from(open(key, context(callId), sealed)).toString('utf8')) as BusMessage[];
+  return JSON.parse(Buffer.from(openSalted(key, context(callId), sealed)).toString('utf8')) as BusMessage[];
 }
 
 /** Null for what no node says. */

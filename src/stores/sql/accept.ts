@@ -1,7 +1,6 @@
 /** Accepting a call: the row, the request and the key's claim in one transaction. */
 import type { CallInput } from '../../core/call/types.ts';
 import { errorTable } from '../../core/errors.ts';
-import { SUBJECT_TAG } from '../../core/names.ts';
 import type { ErrorRecord } from '../../core/errors.ts';
 import type { AcceptInput, AcceptResult, AdmitInput, IdempotencyClaim, Ledger } from '../../core/ports/ledger.ts';
 import { createAdmitInTransaction } from './admit.ts';
@@ -84,10 +83,10 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
     }
   };
 
-  const scopeOf = async ({ principal: { tenant }, tags }: Pick<CallInput, 'principal' | 'tags'>): Promise<KeyScope> => {
-    const user = tags?.[SUBJECT_TAG] ?? '';
-    return { tenant, subject: user === '' ? null : await parts.ownKeys.subjectHandle(user) };
-  };
+  const scopeOf = async (tenant: string, subject: string | null): Promise<KeyScope> => ({
+    tenant,
+    subject: subject === null ? null : await parts.ownKeys.subjectHandle(subject),
+  });
 
   const admitted = async (tx: Tx, decision: Omit<AdmitInput, 'callId'>, input: CallInput): Promise<CallInput> => {
     const { callId, requestRef } = input;
@@ -100,7 +99,7 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   return {
     lookUpKey: (tenant, claim) => parts.read(async (tx) => (await standingOf(tx, tenant, claim)).result),
     async accept(input) {
-      const scope = await scopeOf(input.call);
+      const scope = await scopeOf(input.call.principal.tenant, input.subject);
       return parts.write(async (tx) => {
         const payload = await payloads.name(tx, scope, input.requestBytes);
         const place = { requestRef: payload.ref, subject: scope.subject };
@@ -112,8 +111,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
         return input.admission ? { ...result, input: await admitted(tx, input.admission, result.input) } : result;
       });
     },
-    async ensureCall(input, requestBytes, payloadTtlMs) {
-      const scope = await scopeOf(input);
+    async ensureCall(input, { subject, requestBytes, payloadTtlMs }) {
+      const scope = await scopeOf(input.principal.tenant, subject);
       return parts.write(async (tx) => {
         const known = await calls.find(tx, input.callId);
         if (known) return callInputOf(known);

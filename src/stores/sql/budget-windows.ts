@@ -9,6 +9,16 @@ export interface WindowKey {
   windowStart: number;
 }
 
+/** The order in which every transaction locks windows, or two of them could wait on each other. */
+export function inLockOrder(a: WindowKey, b: WindowKey): number {
+  const [left, right] = [windowId(a), windowId(b)];
+  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+export function windowId({ scope, period, windowStart }: WindowKey): string {
+  return `${scope}\0${period}\0${String(windowStart)}`;
+}
+
 /** One budget's thresholds, kept with the window because settling does not know the budgets. */
 export interface WatchedBudget {
   limitNanoUsd: string;

@@ -8,7 +8,7 @@ import type { NanoUsd } from '../../core/money.ts';
 import type { BudgetSpec } from '../../core/ports/ledger.ts';
 import { budgetWindowAt } from './budget-window.ts';
 import type { BudgetWindow } from './budget-window.ts';
-import { createBudgetWindows, watchedBudgets } from './budget-windows.ts';
+import { createBudgetWindows, inLockOrder, watchedBudgets, windowId } from './budget-windows.ts';
 import type { WindowKey } from './budget-windows.ts';
 import { prepare } from './prepared.ts';
 import type { BudgetWindowsTable, Database, Tx } from './schema.ts';
@@ -109,16 +109,6 @@ export function createHolds(db: Database) {
     /** Replaces the holds by what was spent. */
     charge: (tx: Tx, attempt: AttemptKey, spent: NanoUsd): Promise<WindowKey[]> => set(tx, attempt, 0n, spent),
   };
-}
-
-/** The order in which every transaction locks windows, or two of them could wait on each other. */
-function inLockOrder(a: WindowKey, b: WindowKey): number {
-  const [left, right] = [windowId(a), windowId(b)];
-  return left === right ? 0 : left < right ? -1 : 1;
-}
-
-function windowId({ scope, period, windowStart }: WindowKey): string {
-  return `${scope}\0${period}\0${String(windowStart)}`;
 }
 
 /**

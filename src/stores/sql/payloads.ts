@@ -29,6 +29,14 @@ export interface NamedPayload {
 
 export type Payloads = ReturnType<typeof createPayloads>;
 
+/** The stored bytes are not what was stored: no one can read them again, whatever is tried. */
+export class DamagedPayloadError extends HoldfastError {
+  constructor(ref: string, cause: unknown) {
+    super('engine_unavailable', `The payload ${ref} does not decrypt: it was changed. Restore a backup.`);
+    this.cause = cause;
+  }
+}
+
 /** Up to this a content is one row. */
 const WHOLE_UP_TO_BYTES = 16 * 1024;
 /** Rows of one question to the database. */
@@ -75,6 +83,20 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
     readable().where('payloads.ref', '=', p.ref).where('payloads.expires_at', '>', p.now),
   );
 
+  const findOfOpenCall = prepare((p: { ref: string }) =>
+    readable()
+      .where('payloads.ref', '=', p.ref)
+      .where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom('calls')
+            .select('calls.id')
+            .where('calls.state', '<>', 'ended')
+            .whereRef('calls.request_ref', '=', 'payloads.ref'),
+        ),
+      ),
+  );
+
   const write = async (tx: Tx, { tenant, key }: NamedPayload, part: Part, expiresAt: number): Promise<void> => {
     const sealed = key.seal(part.ref, part.bytes);
     const row = await put.first(tx, { ref: part.ref, tenant, sealed, key_id: key.id, expires_at: expiresAt });
@@ -97,12 +119,7 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
     try {
       return key.open(row.ref, row.sealed);
     } catch (cause) {
-      const error = new HoldfastError(
-        'engine_unavailable',
-        `The payload ${row.ref} does not decrypt: it was changed. Restore a backup.`,
-      );
-      error.cause = cause;
-      throw error;
+      throw new DamagedPayloadError(row.ref, cause);
     }
   };
 
@@ -169,11 +186,11 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
         if (part) await write(tx, payload, part, until);
       }
     },
-    /** Keeps the parts of a content that is needed beyond its time. */
-    async prolongParts(tx: Tx, ref: string, until: number): Promise<void> {
+    /** Keeps a content that is needed beyond its time, with its parts. @throws DamagedPayloadError */
+    async prolong(tx: Tx, ref: string, until: number): Promise<void> {
       const row = await findAtAnyAge.first(tx, { ref });
       if (!row) return;
-      await expand(tx, ref, open(row), async (refs) => {
+      const prolongAll = async (refs: readonly string[]) => {
         for (let first = 0; first < refs.length; first += PAGE) {
           await tx
             .updateTable('payloads')
@@ -182,10 +199,13 @@ export function createPayloads({ db, locks, now }: Pick<SqlContext, 'db' | 'lock
             .where('expires_at', '<', until)
             .execute();
         }
-      });
+      };
+      await expand(tx, ref, open(row), prolongAll);
+      await prolongAll([ref]);
     },
     async get(tx: Tx, ref: string): Promise<Uint8Array | null> {
-      const row = await find.first(tx, { ref, now: now() });
+      // An open call has its request for as long as it runs, also where nothing has prolonged it in time.
+      const row = (await find.first(tx, { ref, now: now() })) ?? (await findOfOpenCall.first(tx, { ref }));
       return row ? expand(tx, ref, open(row)) : null;
     },
   };

@@ -1,6 +1,7 @@
 /** Retention. Works in batches, so that calls never wait long for the write lock. */
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { LedgerParts } from './parts.ts';
+import { DamagedPayloadError } from './payloads.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
 
@@ -8,8 +9,8 @@ const BATCH = 500;
 const DAY_MS = 24 * 3_600_000;
 /** The longest period, and the longest that a call can run: no call that is kept has a hold in an older window. */
 const WINDOW_GRACE_MS = 33 * DAY_MS;
-/** How much longer the parts of a request are kept that an open call needs beyond its time; the next pruning looks again. */
-const PROLONG_MS = 24 * 3_600_000;
+/** How much longer a request is kept that an open call needs beyond its time; then it is looked at again. */
+const PROLONG_MS = 3_600_000;
 
 /** @param clearErased deletes the payloads of destroyed keys, and gives their number. */
 export function createPrune(context: LedgerParts, clearErased: () => Promise<number>): Pick<Ledger, 'prune'> {
@@ -92,6 +93,25 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
     ),
   );
 
+  // The audit log says who destroyed it, and when.
+  const usedUpKeys = prepare((p: { limit: number }) =>
+    db.deleteFrom('data_keys').where(
+      'id',
+      'in',
+      locks.freeRows(
+        db
+          .selectFrom('data_keys')
+          .select('id')
+          .where('state', '<>', 'active')
+          .where('purpose', '=', 'payloads')
+          .where((eb) =>
+            eb.not(eb.exists(eb.selectFrom('payloads').select('ref').whereRef('payloads.key_id', '=', 'data_keys.id'))),
+          )
+          .limit(p.limit),
+      ),
+    ),
+  );
+
   // Sums of periods that are long over. What still holds money waits for its attempt; a total has no end.
   const windows = prepare((p: { before: number; limit: number }) =>
     db
@@ -127,15 +147,27 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
       .limit(p.limit),
   );
 
-  const keepWhatOpenCallsNeed = async (before: number): Promise<void> => {
+  /** Gives the calls whose requests are damaged: they must not keep everything else from being pruned. */
+  const keepWhatOpenCallsNeed = async (before: number): Promise<string[]> => {
+    const damaged: string[] = [];
     for (let after = ''; ;) {
       const needed = await context.read((tx) => openBeyondTime.all(tx, { before, after, limit: BATCH }));
-      for (const { ref } of needed) {
-        await context.write((tx) => context.payloads.prolongParts(tx, ref, before + PROLONG_MS));
+      for (const { id, ref } of needed) {
+        try {
+          await context.write((tx) => context.payloads.prolong(tx, ref, before + PROLONG_MS));
+        } catch (error) {
+          // Nothing else may be passed over: what an open call needs would be deleted below.
+          if (!(error instanceof DamagedPayloadError)) throw error;
+          damaged.push(id);
+        }
       }
-      if (needed.length < BATCH) return;
+      if (needed.length < BATCH) return damaged;
       after = needed.at(-1)?.id ?? after;
     }
+  };
+
+  const deleteUsedUpKeys = async () => {
+    while ((await context.write((tx) => usedUpKeys.run(tx, { limit: BATCH }))) === BATCH);
   };
 
   const inBatches = async (statement: Prepared<{ before: number; limit: number }, unknown>, before: number) => {
@@ -149,13 +181,16 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
 
   return {
     async prune(now, callRetentionMs) {
-      await keepWhatOpenCallsNeed(now);
-      return {
+      const damaged = await keepWhatOpenCallsNeed(now);
+      const pruned = {
+        damaged,
         calls: await inBatches(calls, now - callRetentionMs),
         idempotency: await inBatches(idempotency, now),
         payloads: (await clearErased()) + (await inBatches(payloads, now)),
         windows: await inBatches(windows, now - callRetentionMs - WINDOW_GRACE_MS),
       };
+      await deleteUsedUpKeys();
+      return pruned;
     },
   };
 }

@@ -126,6 +126,17 @@ export interface DataKeysTable {
   ended_by: string | null;
 }
 
+/** An erasure whose keys are destroyed, and of which something is still to be cleared. */
+export interface ErasuresTable {
+  id: string;
+  tenant: string | null;
+  /** The handle; null for all of the tenant. */
+  subject: string | null;
+  at: number;
+  /** No call of it was accepted later. */
+  up_to: number;
+}
+
 /** `retired`: opens what it sealed, and seals no more. */
 export type DataKeyState = 'active' | 'retired' | 'destroyed';
 
@@ -177,6 +188,7 @@ export interface Tables {
   idempotency: IdempotencyTable;
   payloads: PayloadsTable;
   data_keys: DataKeysTable;
+  erasures: ErasuresTable;
   master_key: MasterKeyTable;
   virtual_keys: VirtualKeysTable;
   audit: AuditTable;

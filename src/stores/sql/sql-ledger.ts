@@ -7,6 +7,7 @@ import { createAudit } from './audit.ts';
 import { createBudgetStatus } from './budget-status.ts';
 import { createSqlContext } from './context.ts';
 import type { SqlContextOptions } from './context.ts';
+import { createClearErased } from './clear-erased.ts';
 import { createEngineClaim } from './engine-claim.ts';
 import { createErase } from './erase.ts';
 import { createHistoryKeys, type HistoryKeys } from './history-keys.ts';
@@ -46,7 +47,7 @@ export interface LedgerStores {
 
 export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
   const parts = createLedgerParts(createSqlContext(options), options.masterKey);
-  const erasing = createErase(parts, options.overwriteOld);
+  const clearing = createClearErased(parts);
   const ledger: Ledger = {
     ...createAccept(parts),
     ...createAdmit(parts),
@@ -59,9 +60,9 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
     ...createKeys(parts),
     ...createAudit(parts, parts.audit),
     ...createOutboxMethods(parts, parts.outbox),
-    ...createPrune(parts, erasing.clearErased),
+    ...createPrune(parts, clearing.clearPending),
     ...createEngineClaim(parts),
-    erase: erasing.erase,
+    ...createErase(parts, clearing, options.overwriteOld),
     backup: (path) => options.backup(path),
     close: () => options.db.destroy(),
   };

@@ -16,6 +16,7 @@ export function checkMasterKey(database: DatabaseSync, masterKey: Uint8Array): v
   throw new HoldfastError(
     'engine_unavailable',
     'The master key is not the one that this ledger was made with. Put the right key back in HOLDFAST_MASTER_KEY or ' +
-      'master.key, or use another HOLDFAST_HOME.',
+      'master.key, or use another HOLDFAST_HOME. Where master.key.next is in the home, a change of the key was cut ' +
+      'short: run `holdfast secrets rekey --master` again.',
   );
 }

@@ -149,6 +149,16 @@ export const migrations: readonly string[] = [
     ended_by text
   ) strict;
   create unique index data_keys_active on data_keys (purpose, tenant, subject) where state = 'active';
+  create index data_keys_used_up on data_keys (id) where state <> 'active' and purpose = 'payloads';
+
+  -- Erasures of which something is still to be cleared.
+  create table erasures (
+    id text primary key,
+    tenant text,
+    subject text,
+    at integer not null,
+    up_to integer not null
+  ) strict;
 
   -- Sealed by keys that are made no more; no release had them.
   delete from payloads;
@@ -158,7 +168,6 @@ export const migrations: readonly string[] = [
   alter table calls add column subject text;
   alter table calls add column erased_at integer;
   create index calls_by_subject on calls (subject, tenant) where subject is not null;
-  create index calls_to_clear on calls (id) where erased_at is not null and request_ref is not null;
   create index idempotency_by_call on idempotency (call_id);
   `,
 ];

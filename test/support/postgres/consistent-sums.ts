@@ -19,7 +19,7 @@ export async function expectConsistentSums(cluster: PostgresCluster, url: string
        (select count(*) from holds join calls on calls.id = holds.call_id
         join attempts on attempts.call_id = holds.call_id and attempts.n = holds.n
         where calls.state = 'ended' and held_nano_usd > 0 and attempts.state <> 'unknown')::int as leaked_holds,
-       (select count(*) from calls where not exists (select 1 from payloads where ref = calls.request_ref))::int
+       (select count(*) from calls where erased_at is null and not exists (select 1 from payloads where ref = calls.request_ref))::int
         as half_accepted`,
   );
   expect(found).toEqual([{ wrong_windows: 0, leaked_holds: 0, half_accepted: 0 }]);
