@@ -123,6 +123,14 @@ describe('the node of the image', () => {
     expect(dockerfile).toContain(`\nEXPOSE ${port}\n`);
   });
 
+  it('opens sealed histories for the Temporal UI: the UI knows where, and the gateway knows the UI', () => {
+    const { environment, ports } = compose.services['temporal-ui'] ?? {};
+    expect(settings.security.encryptHistories).toBe(true);
+    expect(environment?.['TEMPORAL_CODEC_ENDPOINT']).toBe(`http://127.0.0.1:${settings.gateway.port}/codec`);
+    const [, port] = ports?.[0]?.split(':') ?? [];
+    expect(settings.security.uiOrigins).toEqual([`http://127.0.0.1:${port}`, `http://localhost:${port}`]);
+  });
+
   it('keeps its home on a volume', () => {
     const home = /HOLDFAST_HOME=(\S+)/.exec(dockerfile)?.[1];
     expect(compose.services['node']?.volumes).toContain(`holdfast-home:${home}`);

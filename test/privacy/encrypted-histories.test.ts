@@ -1,5 +1,5 @@
 /** Histories that nobody can read in the server: payloads and the texts of failures, through every path that writes them. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -66,7 +66,10 @@ async function startInline(client: Client, model: string) {
 
 /** All of a history as text: as JSON, and each field of bytes decoded. */
 async function historyText(id: string): Promise<string> {
-  const json = historyToJSON(await node.client.workflow.getHandle(id).fetchHistory());
+  return opened(historyToJSON(await node.client.workflow.getHandle(id).fetchHistory()));
+}
+
+function opened(json: string): string {
   const decoded = [...json.matchAll(/": "([A-Za-z0-9+/=]{8,})"/g)].map(([, data = '']) =>
     Buffer.from(data, 'base64').toString('latin1'),
   );
@@ -146,6 +149,14 @@ describe('encrypted histories', () => {
       );
       const { written } = JSON.parse(exported.out) as { written: object[] };
       expect(written.length).toBeGreaterThan(3);
+      const files = readdirSync(folder).map((name) => opened(readFileSync(join(folder, name), 'utf8')));
+      expect(files).toHaveLength(written.length);
+      // The open form: what the figures say can be read.
+      expect(files.filter((text) => text.includes('costNanoUsd')).length).toBeGreaterThan(0);
+      for (const text of files) {
+        expect(text).not.toContain('binary/encrypted');
+        for (const canary of [PROMPT, PROVIDER_TEXT, TAG, SECRET]) expect(text, canary).not.toContain(canary);
+      }
       expect(await runCliHere(['replay', 'check', folder], { env })).toMatchObject({ code: 0 });
     } finally {
       rmSync(folder, { recursive: true });

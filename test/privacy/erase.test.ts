@@ -67,6 +67,20 @@ describe('holdfast erase', () => {
     expect(await atHome('erase', '--yes')).toMatchObject({ code: 1, err: expect.stringMatching(/--tenant NAME/) });
   });
 
+  test('an id that no call ever had is no success, over HTTP and at the command line', async () => {
+    const response = await node.post('/api/v1/erase', { subject: 'Ann~mistyped' }, bearer(ADMIN));
+    expect({ status: response.status, text: await response.text() }).toEqual({
+      status: 404,
+      text: expect.stringContaining('No call has this subject, so nothing was erased'),
+    });
+    for (const at of [atHome, atGateway]) {
+      expect(await at('erase', '--tenant', 'acmee', '--yes')).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/No call has this tenant.*matched exactly as calls sent them/),
+      });
+    }
+  });
+
   test('what a subject said is gone: its calls say so, a repeat is told, figures and other subjects stay', async () => {
     const ann = await ask(ANN, 'key-of-ann');
     const bob = await ask(BOB, 'key-of-bob');

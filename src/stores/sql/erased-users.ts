@@ -20,8 +20,6 @@ export interface ErasedScope {
   subject: string | null;
 }
 
-export type ErasedUsers = ReturnType<typeof createErasedUsers>;
-
 interface Move {
   key: WindowKey;
   held: bigint;
