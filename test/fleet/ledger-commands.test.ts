@@ -111,7 +111,7 @@ describe.skipIf(postgresUnavailableReason())('the ledger of a fleet', () => {
     ];
     await cluster().query(url, `insert into budget_windows (${columns}) values ${rows.join(',')}`);
     const pruned = JSON.parse((await holdfast('ledger', 'prune', '--json')).out) as object;
-    expect(pruned).toEqual({ calls: 0, idempotency: 0, payloads: 0, windows: 2 });
+    expect(pruned).toEqual({ calls: 0, idempotency: 0, payloads: 0, windows: 2, damaged: [] });
     const left = await cluster().query(
       url,
       'select period, held_nano_usd::int as held from budget_windows order by 1, 2',
