@@ -1,7 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Aborts `signal` when the client goes away before the reply is done. */
-export function watchClient(request: FastifyRequest, reply: FastifyReply, onGone: () => void) {
+export interface ClientWatch {
+  /** Aborted when the client goes away before the reply is done. */
+  signal: AbortSignal;
+  stop(): void;
+}
+
+export function watchClient(request: FastifyRequest, reply: FastifyReply, onGone: () => void): ClientWatch {
   const controller = new AbortController();
   const onClose = () => {
     if (reply.raw.writableFinished) return;
