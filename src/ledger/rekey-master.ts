@@ -76,9 +76,18 @@ async function openEither(
     return { stores: await openWith(options, current), by: isSame ? 'next' : 'current' };
   } catch (error) {
     if (!HoldfastError.is(error)) throw error;
-    const stores = await openWith(options, next).catch(() => null);
-    if (!stores) throw error;
-    return { stores, by: 'next' };
+    return { stores: await openWithNext(options, error), by: 'next' };
+  }
+}
+
+/** @throws HoldfastError why the current key did not open it, with why the new one did not either as its cause. */
+async function openWithNext(options: RekeyMasterOptions, refusal: HoldfastError): Promise<LedgerStores> {
+  try {
+    return await openWith(options, options.next);
+  } catch (error) {
+    if (!HoldfastError.is(error)) throw error;
+    refusal.cause = error;
+    throw refusal;
   }
 }
 
