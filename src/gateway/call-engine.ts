@@ -12,7 +12,7 @@ import { ApplicationFailure, type DataConverter } from '@temporalio/common';
 import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
-import { createStartGate, LONGEST_TURN_MS } from './start-gate.ts';
+import { createStartGate } from './start-gate.ts';
 import { searchAttributeKeys } from '../temporal/search-attribute-keys.ts';
 
 export interface CallEngine {
@@ -36,19 +36,25 @@ const STARTED = 2;
 /** How long a caller waits for an engine that does not answer. */
 const START_DEADLINE_MS = 2_000;
 
+/** How long a start may wait for its turn. In a fleet another node may be less busy, and doors that died are looked for sooner. */
+const LONGEST_TURN_MS = { alone: 20_000, fleet: 10_000 };
+
 /** The longest that a live door needs to start a call it accepted: its turn, and the start. */
-export const LONGEST_START_MS = LONGEST_TURN_MS + START_DEADLINE_MS;
+export const LONGEST_START_MS = {
+  alone: LONGEST_TURN_MS.alone + START_DEADLINE_MS,
+  fleet: LONGEST_TURN_MS.fleet + START_DEADLINE_MS,
+};
 
 export function createCallEngine(
   client: Client,
-  options: { eager: boolean; dataConverter?: DataConverter },
+  options: { eager: boolean; isAlone: boolean; dataConverter?: DataConverter },
 ): CallEngine {
   const attempts = new AsyncCompletionClient({
     connection: client.connection,
     namespace: client.options.namespace,
     ...(options.dataConverter && { dataConverter: options.dataConverter }),
   });
-  const gate = createStartGate({ meansAway });
+  const gate = createStartGate({ maxWaitMs: LONGEST_TURN_MS[options.isAlone ? 'alone' : 'fleet'], meansAway });
   // The deadline of a start begins with its turn, not with its wait for it.
   const withDeadline = <T>(start: () => Promise<T>) => client.withDeadline(Date.now() + START_DEADLINE_MS, start);
   async function takeFromLost(callId: string, identity: string): Promise<boolean> {

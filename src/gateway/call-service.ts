@@ -167,7 +167,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
         idempotency: claim,
         payloadTtlMs: deps.payloadTtlMs,
       });
-      if (accepted.status !== 'accepted') return join(accepted, request);
+      if (accepted.status !== 'accepted') return await join(accepted, request);
       // Known before the start: a call may have ended before its start returns.
       place.keepFor(accepted.input.callId);
       await deps.faults?.reach('after-accept', accepted.input.callId);
@@ -187,13 +187,18 @@ export function createCallService(deps: CallServiceDeps): CallService {
     }
   }
 
-  function join(known: Exclude<AcceptResult, { status: 'accepted' }>, request: CallRequest): StartedCall {
+  async function join(
+    known: Exclude<AcceptResult, { status: 'accepted' }>,
+    request: CallRequest,
+  ): Promise<StartedCall> {
     const { callId } = known;
     if (known.status === 'conflict') {
       throw new HoldfastError('idempotency_conflict', 'This Idempotency-Key was used with another body.', {
         details: { callId },
       });
     }
+    // Its door may have died before the start. Where it lives, the engine has the call, or has it from here.
+    if (known.status === 'attached' && known.unstarted) await deps.engine.start(known.unstarted);
     return { callId, request, isNew: false, follow: (signal) => follow(callId, signal) };
   }
 

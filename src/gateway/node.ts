@@ -27,6 +27,7 @@ import { createAuthenticator } from '../governance/authenticate.ts';
 import { estimateRequestTokens } from '../governance/request-bounds.ts';
 import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
+import { watchLostStarts } from '../ledger/lost-starts.ts';
 import type { SweepDeps } from '../ledger/sweep.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { forgetNextMasterKey, loadMasterKey } from '../stores/crypto/master-key.ts';
@@ -125,7 +126,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   };
   const dataConverter = createHistoryConverter(historyCodec);
   const client = new Client({ connection, namespace, dataConverter });
-  const engine = createCallEngine(client, { eager: true, dataConverter });
+  const engine = createCallEngine(client, { eager: true, isAlone: options.isAlone ?? false, dataConverter });
   const metrics = createMetrics({
     liveAttempts: () => domain.attempts.live,
     openChannels: () => domain.bus.channels,
@@ -187,6 +188,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     },
     onError,
   };
+  // Where this node is the only one, the doors that died are its own, and it has taken over from them above.
+  const lostStarts = options.isAlone ? null : watchLostStarts(sweepDeps);
   let draining = false;
   const app = await createGateway({
     calls,
@@ -207,6 +210,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     readiness: () => checkReadiness(connection, namespace, ledger, draining),
   });
   async function closeStores(): Promise<void> {
+    lostStarts?.stop();
     endWatch.stop();
     places.stop();
     shared.close();

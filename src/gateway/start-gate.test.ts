@@ -1,5 +1,6 @@
 import { ServiceError } from '@temporalio/client';
 import { expect, it } from 'vitest';
+import { KEYLESS_GRACE_MS } from '../ledger/lost-starts.ts';
 import { SWEEP_GRACE_MS } from '../ledger/sweep.ts';
 import { LONGEST_START_MS, meansAway } from './call-engine.ts';
 import { createStartGate } from './start-gate.ts';
@@ -84,6 +85,7 @@ it('takes only an engine that does not answer for away', () => {
   expect(meansAway(new Error('ours'))).toBe(false);
 });
 
-it('is shorter than the time after which the sweep takes a call for lost', () => {
-  expect(LONGEST_START_MS).toBeLessThan(SWEEP_GRACE_MS);
+it('is shorter than the time after which a call is taken for lost', () => {
+  expect(LONGEST_START_MS.alone).toBeLessThan(SWEEP_GRACE_MS);
+  expect(LONGEST_START_MS.fleet).toBeLessThan(KEYLESS_GRACE_MS);
 });

@@ -14,8 +14,8 @@ export interface StartGateOptions {
   atOnce?: number;
   /** Starts that may wait for their turn. Default 2,000. */
   maxWaiting?: number;
-  /** The longest wait for a turn, in milliseconds. Default 20,000. */
-  maxWaitMs?: number;
+  /** The longest wait for a turn, in milliseconds. */
+  maxWaitMs: number;
   /** Whether a failed start means that the engine cannot be reached. */
   meansAway(error: unknown): boolean;
 }
@@ -27,11 +27,10 @@ interface Waiting {
 
 const AT_ONCE = 32;
 const MAX_WAITING = 2_000;
-export const LONGEST_TURN_MS = 20_000;
 const RETRY_AFTER_MS = 1_000;
 
 export function createStartGate(options: StartGateOptions): StartGate {
-  const { atOnce = AT_ONCE, maxWaiting = MAX_WAITING, maxWaitMs = LONGEST_TURN_MS, meansAway } = options;
+  const { atOnce = AT_ONCE, maxWaiting = MAX_WAITING, maxWaitMs, meansAway } = options;
   const waiting: Waiting[] = [];
   let running = 0;
 

@@ -5,6 +5,7 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { CallInput } from '../core/call/types.ts';
 import type { CallView, Ledger, OpenCall, UnknownAttempt } from '../core/ports/ledger.ts';
+import { putRightLostStart } from './lost-starts.ts';
 
 export interface SweepDeps {
   ledger: Ledger;
@@ -35,8 +36,6 @@ export interface SweepReport {
 }
 
 export const SWEEP_GRACE_MS = 30_000;
-/** Beyond this no SDK waits any more: a call that never started is ended instead of started. */
-const START_WITHIN_MS = 10 * 60_000;
 /** An unknown attempt keeps its hold this long for someone to find out what became of it. */
 const ABANDON_AFTER_MS = 24 * 3_600_000;
 const BATCH = 500;
@@ -51,7 +50,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   for (let skip = 0, page = await deps.ledger.openCalls(before, BATCH); page.length > 0;) {
     for (const call of page) {
       try {
-        if (!(await putRight(deps, call, now, report))) skip += 1;
+        if (!(await putRight(deps, call, report))) skip += 1;
       } catch (error) {
         // One call must not keep the others from their turn.
         deps.onError(error);
@@ -93,35 +92,23 @@ async function askForUnknown(deps: SweepDeps, report: SweepReport): Promise<void
 }
 
 /** True when the call has ended now. */
-async function putRight(deps: SweepDeps, call: OpenCall, now: number, report: SweepReport): Promise<boolean> {
+async function putRight(deps: SweepDeps, call: OpenCall, report: SweepReport): Promise<boolean> {
   const state = await deps.engine.stateOf(call.input.callId);
   if (state === 'running') return false;
   // The process died between the ledger's "accepted" and the engine's start: nothing was dispatched yet.
-  const neverStarted = state === 'missing' && call.state !== 'running';
-  if (neverStarted && call.isKeyed && now - call.createdAt < START_WITHIN_MS) {
-    await deps.engine.start(call.input);
-    report.started += 1;
-    return false;
+  if (state === 'missing' && call.state !== 'running') {
+    const result = await putRightLostStart(deps, call);
+    if (result === 'started') report.started += 1;
+    if (result === null || result === 'started') return false;
+    deps.onSettled(result);
+    report.settled += 1;
+    return true;
   }
   // It may have come to its end by itself since it was listed.
   if ((await deps.ledger.getCall(call.input.callId))?.state === 'ended') return false;
-  deps.onSettled(neverStarted ? await settleUnwanted(deps.ledger, call) : await settleLost(deps.ledger, call));
+  deps.onSettled(await settleLost(deps.ledger, call));
   report.settled += 1;
   return true;
-}
-
-/** Its caller never learned its id and cannot come back for it, or no one waits any more: nothing is paid for it. */
-function settleUnwanted(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {
-  return ledger.settle({
-    callId,
-    outcome: 'cancelled',
-    answerRef: null,
-    error: {
-      code: 'cancelled',
-      message: 'The call was lost before its start, and no one can wait for it.',
-      source: 'gateway',
-    },
-  });
 }
 
 function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {

@@ -12,7 +12,7 @@ import { connectNative } from '../../src/temporal/connection.ts';
 import { postgresUnavailableReason } from '../support/postgres/binaries.ts';
 import { expectConsistentSums } from '../support/postgres/consistent-sums.ts';
 import { useCluster } from '../support/postgres/ledgers.ts';
-import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
+import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
 const CONFIG = `
 providers:${SIM_PROVIDER}
@@ -26,6 +26,17 @@ describe.skipIf(postgresUnavailableReason())('two nodes at one ledger in Postgre
   let connection: NativeConnection;
   let secondHome: string;
   let env: Record<string, string>;
+  /** While it is set, the second node stands still between an acceptance and its start. */
+  let hung: PromiseWithResolvers<void> | null = null;
+  const hang = async <T>(during: () => Promise<T>): Promise<T> => {
+    hung = Promise.withResolvers<void>();
+    try {
+      return await during();
+    } finally {
+      hung.resolve();
+      hung = null;
+    }
+  };
 
   beforeAll(async () => {
     const HOLDFAST_MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
@@ -42,6 +53,7 @@ describe.skipIf(postgresUnavailableReason())('two nodes at one ledger in Postgre
       connection,
       namespace: first.server.namespace,
       logger: pino({ level: 'silent' }),
+      faults: { reach: (point) => (point === 'after-accept' ? hung?.promise : undefined) },
     });
   });
   afterAll(async () => {
@@ -80,6 +92,34 @@ describe.skipIf(postgresUnavailableReason())('two nodes at one ledger in Postgre
     const shown = (await (await fetch(`${second.url}/api/v1/calls/${id}`)).json()) as object;
     expect(shown).toMatchObject({ id, state: 'ended', outcome: 'succeeded' });
     await expectConsistentSums(cluster(), env['DATABASE_URL'] ?? '');
+  });
+
+  const acceptedCalls = async () =>
+    ((await (await fetch(`${first.url}/api/v1/calls?state=admitted`)).json()) as { calls: { id: string }[] }).calls;
+
+  it('a call whose door died before the start is started by the door that is asked for it next', async () => {
+    const before = first.simulator.count;
+    const [lost, reply] = await hang(async () => {
+      const lost = ask(second.url, 'lost', 'order-3');
+      await until('the call is accepted', async () => (await acceptedCalls()).length === 1);
+      return [lost, await ask(first.url, 'lost', 'order-3')] as const;
+    });
+    expect(reply.status).toBe(200);
+    // The door was only slow: its own start comes too late to do anything, and its caller has the same answer.
+    expect(await (await lost).text()).toBe(await reply.text());
+    expect(first.simulator.count - before).toBe(1);
+  });
+
+  it('it is started also when nobody asks again, by any node that lives', async () => {
+    const before = first.simulator.count;
+    const [lost] = await hang(async () => {
+      const lost = ask(second.url, 'nobody asks', 'order-4');
+      await until('the call is accepted', async () => (await acceptedCalls()).length === 1);
+      await until('the call has left', async () => Promise.resolve(first.simulator.count > before));
+      return [lost] as const;
+    });
+    expect((await lost).status).toBe(200);
+    expect(first.simulator.count - before).toBe(1);
   });
 
   it('both are ready', async () => {

@@ -74,8 +74,8 @@ export interface AcceptInput {
 export type AcceptResult =
   /** New: start the workflow with this input. */
   | { status: 'accepted'; input: CallInput }
-  /** The same key and body, still running: wait for it. */
-  | { status: 'attached'; callId: string }
+  /** The same key and body, still running: wait for it. With an input nothing of it has left: its start may have been lost. */
+  | { status: 'attached'; callId: string; unstarted?: CallInput }
   /** The same key and body, ended with something that may be replayed. */
   | { status: 'replay'; callId: string }
   /** The same key with another body. */
@@ -361,6 +361,8 @@ export interface Ledger {
   listCalls(filter: CallFilter): Promise<{ calls: CallView[]; next: string | null }>;
   /** Calls that have not ended, oldest first; `skip` passes over that many of them. */
   openCalls(createdBefore: number, limit: number, skip?: number): Promise<OpenCall[]>;
+  /** Those of them of which no attempt was opened, oldest first. */
+  unstartedCalls(createdBefore: number, limit: number): Promise<OpenCall[]>;
   /** `unknown` attempts of ended calls that have a response id, oldest first, from this start time on. */
   unknownAttempts(startedFrom: number, limit: number): Promise<UnknownAttempt[]>;
   /** Books what an `unknown` attempt of an ended call cost; null for nothing. False when it is not unknown any more. */

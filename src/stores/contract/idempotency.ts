@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { AcceptResult, Ledger } from '../../core/ports/ledger.ts';
-import { DAY_MS, HOUR_MS, acceptInput, accepted, failure, inlineRequest, success } from './fixture.ts';
+import {
+  DAY_MS,
+  HOUR_MS,
+  acceptInput,
+  accepted,
+  allowed,
+  failure,
+  inlineRequest,
+  openInput,
+  success,
+} from './fixture.ts';
 import type { OpenStore } from './fixture.ts';
 
 function claim(ledger: Ledger, key = 'order-17', bodyHash = 'hash-1'): Promise<AcceptResult> {
@@ -33,8 +43,20 @@ export function describeIdempotency(open: OpenStore): void {
     test('a second caller with the key of a running call attaches to it', async () => {
       const { ledger } = await open();
       expect(await claim(ledger)).toMatchObject({ status: 'accepted' });
-      expect(await claim(ledger)).toEqual({ status: 'attached', callId: 'call-order-17-g1' });
+      expect(await claim(ledger)).toMatchObject({ status: 'attached', callId: 'call-order-17-g1' });
       expect((await ledger.listCalls({ limit: 10 })).calls).toHaveLength(1);
+    });
+
+    test('who attaches gets the input of the call for as long as nothing of it has left', async () => {
+      const { ledger } = await open();
+      const first = await claim(ledger);
+      if (first.status !== 'accepted') throw new Error('not accepted');
+      const { callId } = first.input;
+      expect(await claim(ledger)).toEqual({ status: 'attached', callId, unstarted: first.input });
+      await ledger.admit({ callId, admission: allowed, worstCaseNanoUsd: null, budgets: [] });
+      expect(await claim(ledger)).toMatchObject({ unstarted: { callId } });
+      await ledger.openAttempt(openInput(callId));
+      expect(await claim(ledger)).toEqual({ status: 'attached', callId });
     });
 
     test('of ten callers with one key at once, one is accepted and nine attach', async () => {
@@ -118,7 +140,7 @@ export function describeIdempotency(open: OpenStore): void {
       const principal = { tenant: 'acme', key: null, models: null };
       const input = { callId: 'call-order-17-g1', kind: 'chat', model: 'smart', principal, requestRef: null } as const;
       await ledger.ensureCall(input, inlineRequest('inline request'));
-      expect(await claim(ledger)).toEqual({ status: 'attached', callId: 'call-order-17-g1' });
+      expect(await claim(ledger)).toMatchObject({ status: 'attached', callId: 'call-order-17-g1' });
     });
 
     test('ensureCall makes the missing row by reference, and leaves a row that is there', async () => {

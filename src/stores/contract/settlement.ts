@@ -228,5 +228,17 @@ export function describeSettlement(open: OpenStore): void {
       expect((await ledger.openCalls(clock.now + 1, 10)).map(({ input }) => input.callId)).toEqual([first, second]);
       expect(await ledger.openCalls(clock.now + 1, 1)).toHaveLength(1);
     });
+
+    test('unstarted calls are those open ones of which no attempt was opened', async () => {
+      const { ledger, clock } = await open();
+      const accepted1 = await accepted(ledger, 'a');
+      const opened = await accepted(ledger, 'b');
+      await ledger.openAttempt(openInput(opened));
+      await ledger.settle(success(await accepted(ledger, 'c')));
+      expect(await ledger.unstartedCalls(clock.now + 1, 10)).toMatchObject([
+        { input: { callId: accepted1 }, state: 'accepted', createdAt: START, isKeyed: false },
+      ]);
+      expect(await ledger.unstartedCalls(START, 10)).toEqual([]);
+    });
   });
 }

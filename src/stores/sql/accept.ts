@@ -129,7 +129,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
 }
 
 function joined(call: CallsTable): Known {
-  return { status: call.state === 'ended' ? 'replay' : 'attached', callId: call.id };
+  if (call.state === 'ended') return { status: 'replay', callId: call.id };
+  return { status: 'attached', callId: call.id, ...(call.state !== 'running' && { unstarted: callInputOf(call) }) };
 }
 
 /** Answers and final failures are given again; a failure that invites a retry, and a cancelled call, are not. */

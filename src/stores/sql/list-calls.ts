@@ -1,6 +1,6 @@
 /** Reading calls: one, pages of them newest first, and those that have not ended. */
 import { HoldfastError } from '../../core/errors.ts';
-import type { CallFilter, Ledger } from '../../core/ports/ledger.ts';
+import type { CallFilter, Ledger, OpenCall } from '../../core/ports/ledger.ts';
 import { callView } from './call-view.ts';
 import { callInputOf } from './calls.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
@@ -10,9 +10,11 @@ import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
 
 const MAX_PAGE = 1000;
 
-export function createListCalls(parts: LedgerParts): Pick<Ledger, 'getCall' | 'listCalls' | 'openCalls'> {
+export function createListCalls(
+  parts: LedgerParts,
+): Pick<Ledger, 'getCall' | 'listCalls' | 'openCalls' | 'unstartedCalls'> {
   const { db } = parts;
-  const open = prepare((p: { createdBefore: number; limit: number; skip: number }) =>
+  const openRows = () =>
     db
       .selectFrom('calls')
       .selectAll()
@@ -24,11 +26,13 @@ export function createListCalls(parts: LedgerParts): Pick<Ledger, 'getCall' | 'l
           .as('is_keyed'),
       )
       .where('state', '<>', 'ended')
-      .where('created_at', '<', p.createdBefore)
       .orderBy('created_at')
-      .orderBy('id')
-      .limit(p.limit)
-      .offset(p.skip),
+      .orderBy('id');
+  const open = prepare((p: { createdBefore: number; limit: number; skip: number }) =>
+    openRows().where('created_at', '<', p.createdBefore).limit(p.limit).offset(p.skip),
+  );
+  const unstarted = prepare((p: { createdBefore: number; limit: number }) =>
+    openRows().where('state', '<>', 'running').where('created_at', '<', p.createdBefore).limit(p.limit),
   );
 
   const page = (tx: Tx, filter: CallFilter): Promise<CallsTable[]> => {
@@ -81,12 +85,21 @@ export function createListCalls(parts: LedgerParts): Pick<Ledger, 'getCall' | 'l
     openCalls: (createdBefore, limit, skip = 0) =>
       parts.read(async (tx) => {
         const rows = await open.all(tx, { createdBefore, limit, skip });
-        return rows.map((row) => ({
-          input: callInputOf(row),
-          state: row.state,
-          createdAt: row.created_at,
-          isKeyed: Boolean(row.is_keyed),
-        }));
+        return rows.map(openCallOf);
       }),
+    unstartedCalls: (createdBefore, limit) =>
+      parts.read(async (tx) => {
+        const rows = await unstarted.all(tx, { createdBefore, limit });
+        return rows.map(openCallOf);
+      }),
+  };
+}
+
+function openCallOf(row: CallsTable & { is_keyed: unknown }): OpenCall {
+  return {
+    input: callInputOf(row),
+    state: row.state,
+    createdAt: row.created_at,
+    isKeyed: Boolean(row.is_keyed),
   };
 }
