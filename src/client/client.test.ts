@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { TASK_QUEUE } from '../core/names.ts';
+import { newCallId } from '../ledger/call-id.ts';
 import { hashVirtualKey } from '../ledger/virtual-key.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../../test/support/test-node.ts';
 import {
@@ -35,6 +37,13 @@ keys:
 afterAll(() => node.stop());
 
 const ask = (model: string, content = 'hello') => ({ model, max_tokens: 50, messages: [{ role: 'user', content }] });
+const inlineInput = () => ({
+  kind: 'chat',
+  model: 'sim/sim-small',
+  principal: { tenant: 'default', key: null, models: null },
+  requestRef: null,
+  inline: { wire: 'openai-chat', body: ask('sim/sim-small'), stream: false },
+});
 const textOf = ({ choices }: { choices?: unknown }) =>
   (choices as { message: { content: string } }[])[0]?.message.content;
 
@@ -290,6 +299,45 @@ describe('straight to Temporal', () => {
     expect(call.id).toBe(callId);
     expect(await call.result()).toMatchObject({ callId, outcome: 'succeeded' });
     expect(node.simulator.count - before).toBe(1);
+  });
+
+  test.each([
+    ['no object', 'hunter2'],
+    ['no principal', { kind: 'chat', model: 'smart', requestRef: null, inline: { body: {} } }],
+    ['a request that is text', { ...inlineInput(), inline: 'hunter2' }],
+    ['the id of another call', { ...inlineInput(), callId: 'call_of-another' }],
+  ])('%s: the workflow fails at once with one typed error, and nothing is recorded', async (_what, input) => {
+    const workflowId = newCallId();
+    const args = [typeof input === 'string' ? input : { callId: workflowId, ...input }];
+    const handle = await node.client.workflow.start('llmCall', { workflowId, taskQueue: TASK_QUEUE, args });
+    const failed: unknown = await handle.result().catch((error: unknown) => error);
+    expect(failed).toMatchObject({ cause: { type: 'invalid_request', nonRetryable: true } });
+    expect(JSON.stringify(failed)).not.toContain('hunter2');
+    for (const id of [workflowId, 'call_of-another']) {
+      await expect(client.getCall(id).describe()).rejects.toMatchObject({ code: 'not_found' });
+    }
+  });
+
+  test('a body or a wire that no door takes is a call that failed', async () => {
+    for (const inline of [
+      { wire: 'openai-chat', body: { model: 'sim/sim-small', messages: 'hunter2' }, stream: false },
+      { wire: 'morse', body: { model: 'sim/sim-small' }, stream: false },
+    ]) {
+      const workflowId = newCallId();
+      const args = [{ ...inlineInput(), callId: workflowId, inline }];
+      await node.client.workflow.start('llmCall', { workflowId, taskQueue: TASK_QUEUE, args });
+      const holdfast = createTemporalClient({ client: node.client });
+      await expect(holdfast.getCall(workflowId).result()).rejects.toMatchObject({ code: 'invalid_request' });
+      expect(await client.getCall(workflowId).describe()).toMatchObject({ outcome: 'failed', attempts: [] });
+    }
+  });
+
+  test('an input that no call can have is refused before anything starts', async () => {
+    const nobody = createTemporalClient({ client: node.client, tenant: '' });
+    await expect(nobody.start(ask('sim/sim-small'))).rejects.toMatchObject({
+      code: 'invalid_request',
+      param: 'principal.tenant',
+    });
   });
 
   test('a refused call and a cancelled one are errors', async () => {

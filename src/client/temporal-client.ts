@@ -3,6 +3,7 @@
  * namespace is trusted in full, and the request stands in the call's history.
  */
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { checkCallInput } from '../core/call/check-call-input.ts';
 import type { CallInput, CallKind, CallMode, CallResult } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
@@ -45,7 +46,10 @@ export interface TemporalCall {
 }
 
 export interface HoldfastTemporalClient {
-  /** Starts a call; one with the same id is taken up where it is. @throws HoldfastError when Temporal cannot be reached. */
+  /**
+   * Starts a call; one with the same id is taken up where it is.
+   * @throws HoldfastError `invalid_request` for an input that no call can have; `engine_unavailable` when Temporal cannot be reached.
+   */
   start(request: RequestBody, options?: TemporalCallOptions): Promise<TemporalCall>;
   getCall(id: string): TemporalCall;
 }
@@ -80,6 +84,7 @@ export function createTemporalClient(options: TemporalClientOptions): HoldfastTe
         ...(tags && { tags }),
         ...(mode && { mode }),
       };
+      checkCallInput(input, callId);
       try {
         await client.workflow.start('llmCall', {
           workflowId: callId,

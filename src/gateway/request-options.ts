@@ -4,9 +4,9 @@
  * steer a call: it is passed over.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { parseTags } from '../core/call/parse-tags.ts';
 import type { CallMode } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { isJsonObject } from '../core/json.ts';
 import { ON_DISCONNECT, type OnDisconnect } from '../core/settings.ts';
 import { parseStreamPosition, type StreamPosition } from './stream-position.ts';
 
@@ -30,8 +30,6 @@ export interface RequestOptions {
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 /** `off`, or for how many seconds an answer may be taken from a cache. */
 const CACHE = /^(?:off|\d{1,9})$/;
-const MAX_TAGS = 20;
-const MAX_TAG_LENGTH = 256;
 
 export function readRequestOptions(headers: IncomingHttpHeaders): RequestOptions {
   const cache = single(headers, 'x-holdfast-cache');
@@ -93,17 +91,7 @@ function readTags(text: string | null): Record<string, string> {
   } catch {
     throw invalid('x-holdfast-tags', 'The tags are not valid JSON; send an object of strings.');
   }
-  if (!isJsonObject(value)) throw invalid('x-holdfast-tags', 'The tags must be a JSON object of strings.');
-  const entries = Object.entries(value);
-  if (entries.length > MAX_TAGS) throw invalid('x-holdfast-tags', `At most ${String(MAX_TAGS)} tags are allowed.`);
-  return Object.fromEntries(
-    entries.map(([name, tag]) => {
-      if (typeof tag !== 'string' || tag.length > MAX_TAG_LENGTH || name.length > MAX_TAG_LENGTH) {
-        throw invalid('x-holdfast-tags', `Each tag must be a string of at most ${String(MAX_TAG_LENGTH)} characters.`);
-      }
-      return [name, tag];
-    }),
-  );
+  return parseTags(value, 'x-holdfast-tags');
 }
 
 function single(headers: IncomingHttpHeaders, name: string): string | null {

@@ -1,18 +1,22 @@
 /** `llmCall`: one governed LLM call. Binds the call's ports to activities, timers and cancellation scopes. */
 import {
   ActivityCancellationType,
+  ApplicationFailure,
   CancellationScope,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
   sleep,
   upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { CallSteps, ProviderActivities } from '../activities/types.ts';
+import { checkCallInput } from '../core/call/check-call-input.ts';
 import type { CallPorts } from '../core/call/ports.ts';
 import { REPORT_GRACE_MS } from '../core/call/limits.ts';
 import { runCall } from '../core/call/run-call.ts';
 import type { CallInput, CallResult } from '../core/call/types.ts';
+import { HoldfastError } from '../core/errors.ts';
 import { interruptible, interruptiblePaying, settled } from './interruption.ts';
 import { endAttributes } from './search-attributes.ts';
 
@@ -37,11 +41,23 @@ const providerSteps = proxyLocalActivities<CallSteps>({
   retry: { initialInterval: '500 milliseconds', maximumInterval: '30 seconds' },
 });
 
+/** @throws ApplicationFailure `invalid_request` for an input that is none: nothing of such a call is recorded anywhere. */
 export async function llmCall(input: CallInput): Promise<CallResult> {
+  refuseMalformed(input);
   const story: string[] = [];
   const result = await runCall(input, bindPorts(input, story));
   upsertSearchAttributes(endAttributes(result));
   return result;
+}
+
+function refuseMalformed(input: unknown): void {
+  try {
+    checkCallInput(input, workflowInfo().workflowId);
+  } catch (error) {
+    if (!HoldfastError.is(error)) throw error;
+    const { code, message } = error;
+    throw ApplicationFailure.create({ type: code, message, details: [error.toRecord()], nonRetryable: true });
+  }
 }
 
 function bindPorts(input: CallInput, story: string[]): CallPorts {

@@ -15,10 +15,19 @@ import type {
   Settlement,
 } from '../../core/call/types.ts';
 import { errorTable, type ErrorRecord } from '../../core/errors.ts';
+import type { Wire } from '../../core/chat.ts';
+import type { CallRequest } from '../../core/ports/provider.ts';
 import { fields, figure, hidden, listOf, matching, oneOf, type Rule } from './rules.ts';
 
 export const ERROR_CODES: readonly string[] = Object.keys(errorTable);
 
+const WIRES: readonly Wire[] = [
+  'openai-chat',
+  'openai-embeddings',
+  'openai-responses',
+  'anthropic-messages',
+  'gemini-generate',
+];
 const code = oneOf(ERROR_CODES);
 /** Nano-USD as a decimal string. */
 const amount = matching(/^\d{1,20}$/);
@@ -83,7 +92,13 @@ export const callInput = fields<CallInput>({
   model: hidden,
   principal: fields<Principal>({ tenant: hidden, key: hidden, models: hidden, team: hidden }),
   requestRef: hidden,
-  inline: hidden,
+  inline: fields<CallRequest>({
+    wire: oneOf(WIRES),
+    body: hidden,
+    stream: figure,
+    wireHeaders: hidden,
+    outputBound: figure,
+  }),
   tags: hidden,
   takesRollbacks: figure,
   mode: oneOf(['background']),

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../errors.ts';
+import { checkCallInput } from './check-call-input.ts';
+
+const principal = { tenant: 'acme', key: 'app', models: ['smart'] };
+const stored = { callId: 'call_1', kind: 'chat', model: 'smart', principal, requestRef: 'p_1' };
+const inline = {
+  ...stored,
+  requestRef: null,
+  inline: { wire: 'openai-chat', body: { model: 'smart' }, stream: false },
+};
+
+/** The path that is found wrong; null for an input that is right. */
+function wrongIn(input: unknown): string | null {
+  try {
+    checkCallInput(input, 'call_1');
+    return null;
+  } catch (error) {
+    if (!HoldfastError.is(error) || error.code !== 'invalid_request') throw error;
+    expect(error.message).not.toContain('hunter2');
+    return error.param ?? '';
+  }
+}
+
+describe('the input of llmCall', () => {
+  it.each([
+    stored,
+    inline,
+    { ...stored, tags: { a: 'b' }, mode: 'background', takesRollbacks: true, admission: { allowed: false } },
+    { ...inline, principal: { tenant: 'acme', key: null, models: null, team: 'blue' } },
+  ])('is right: %j', (input) => expect(wrongIn(input)).toBeNull());
+
+  it.each([
+    [null, 'input'],
+    ['hunter2', 'input'],
+    [{ ...stored, callId: 'call_2' }, 'callId'],
+    [{ ...stored, kind: 'image' }, 'kind'],
+    [{ ...stored, model: undefined }, 'model'],
+    [{ ...stored, model: 'a\u0000b' }, 'model'],
+    [{ ...stored, model: 'hunter2'.repeat(200) }, 'model'],
+    [{ ...stored, principal: 'hunter2' }, 'principal'],
+    [{ ...stored, principal: { ...principal, tenant: '' } }, 'principal.tenant'],
+    [{ ...stored, principal: { tenant: 'acme', models: null } }, 'principal.key'],
+    [{ ...stored, principal: { ...principal, models: 'smart' } }, 'principal.models'],
+    [{ ...stored, principal: { ...principal, team: 7 } }, 'principal.team'],
+    [{ ...stored, mode: 'foreground' }, 'mode'],
+    [{ ...stored, takesRollbacks: 'yes' }, 'takesRollbacks'],
+    [{ ...stored, tags: { a: 1 } }, 'tags'],
+    [{ ...stored, requestRef: null }, 'requestRef'],
+    [{ ...inline, requestRef: 'p_1' }, 'requestRef'],
+    [{ ...inline, admission: { allowed: true } }, 'admission'],
+    [{ ...inline, inline: 'hunter2' }, 'inline'],
+    [{ ...inline, inline: { body: {}, stream: false } }, 'inline.wire'],
+    [{ ...inline, inline: { ...inline.inline, body: ['hunter2'] } }, 'inline.body'],
+    [{ ...inline, inline: { ...inline.inline, stream: undefined } }, 'inline.stream'],
+  ])('is wrong: %j, at %s', (input, path) => expect(wrongIn(input)).toBe(path));
+
+  it('is refused with a path, or right, whatever stands in one of its fields', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(inline)), fc.jsonValue(), (field, value) => {
+        const wrong = wrongIn({ ...inline, [field]: value });
+        if (wrong !== null) expect(wrong).not.toBe('');
+      }),
+    );
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * The input of `llmCall` as it comes. A door makes it right; a trusted Temporal caller, in any language, may not, and what is
+ * wrong there would otherwise fail somewhere in the middle, again and again.
+ */
+import { HoldfastError } from '../errors.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import { parseTags } from './parse-tags.ts';
+import type { CallInput } from './types.ts';
+
+const MAX_NAME_LENGTH = 1_000;
+/** What no store can keep in a name, and no one can read. */
+const CONTROL = /\p{Cc}/u;
+
+/**
+ * Looks at shapes only: names, wire, prices and the body itself are checked where they are used, with a typed error of the call.
+ * @param workflowId must be the call's id: everything finds the one by the other.
+ * @throws HoldfastError `invalid_request`, with the path of the first wrong field as `param`.
+ */
+export function checkCallInput(input: unknown, workflowId: string): asserts input is CallInput {
+  if (!isJsonObject(input)) throw wrong('input', 'an object');
+  if (input.callId !== workflowId) throw wrong('callId', 'the id of the workflow');
+  checkName(input.callId, 'callId');
+  if (input.kind !== 'chat' && input.kind !== 'embedding') throw wrong('kind', '"chat" or "embedding"');
+  checkName(input.model, 'model');
+  checkPrincipal(input.principal);
+  if (input.mode !== undefined && input.mode !== 'background') throw wrong('mode', '"background" or absent');
+  if (input.takesRollbacks !== undefined && typeof input.takesRollbacks !== 'boolean') {
+    throw wrong('takesRollbacks', 'true, false or absent');
+  }
+  if (input.tags !== undefined) parseTags(input.tags, 'tags');
+  if (input.inline !== undefined) checkInline(input, input.inline);
+  else checkName(input.requestRef, 'requestRef');
+}
+
+function checkPrincipal(principal: Json | undefined): void {
+  if (!isJsonObject(principal)) throw wrong('principal', 'an object');
+  const { tenant, key, models, team } = principal;
+  checkName(tenant, 'principal.tenant');
+  if (key !== null) checkName(key, 'principal.key');
+  if (models !== null && !(Array.isArray(models) && models.every((model) => typeof model === 'string'))) {
+    throw wrong('principal.models', 'a list of strings, or null for all');
+  }
+  if (team !== undefined) checkName(team, 'principal.team');
+}
+
+function checkInline({ requestRef, admission }: JsonObject, inline: Json): void {
+  if (!isJsonObject(inline)) throw wrong('inline', 'an object');
+  if (requestRef !== null) throw wrong('requestRef', 'null beside an inline request');
+  if (admission !== undefined) throw wrong('admission', 'absent beside an inline request: the call decides it');
+  checkName(inline.wire, 'inline.wire');
+  if (!isJsonObject(inline.body)) throw wrong('inline.body', 'an object');
+  if (typeof inline.stream !== 'boolean') throw wrong('inline.stream', 'true or false');
+}
+
+function checkName(value: Json | undefined, path: string): void {
+  if (typeof value !== 'string' || value === '' || value.length > MAX_NAME_LENGTH || CONTROL.test(value)) {
+    throw wrong(path, `a string of 1 to ${String(MAX_NAME_LENGTH)} characters without control characters`);
+  }
+}
+
+function wrong(path: string, expected: string): HoldfastError {
+  return new HoldfastError('invalid_request', `The input of llmCall is wrong: ${path} must be ${expected}.`, {
+    param: path,
+  });
+}
