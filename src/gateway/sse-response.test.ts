@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
+import { until } from '../../test/support/test-node.ts';
 import { openSse } from './sse-response.ts';
 
 const cleanups: (() => void)[] = [];
@@ -32,7 +33,7 @@ const BULK = { data: 'x'.repeat(8 * 1024 * 1024) };
 
 it('waits for a slow reader instead of buffering, and goes on when it reads', async () => {
   const { response, client } = await stage();
-  const sse = openSse(response, {}, 60_000);
+  const sse = openSse(response, {}, { stalledReaderMs: 60_000 });
   const written = sse.write([BULK]);
   let isWritten = false;
   void written.then(() => {
@@ -47,7 +48,7 @@ it('waits for a slow reader instead of buffering, and goes on when it reads', as
 
 it('cuts off a reader that takes nothing for too long', async () => {
   const { response } = await stage();
-  const sse = openSse(response, {}, 50);
+  const sse = openSse(response, {}, { stalledReaderMs: 50 });
   await sse.write([BULK]);
   expect(sse.isOpen).toBe(false);
   expect(response.destroyed).toBe(true);
@@ -55,7 +56,7 @@ it('cuts off a reader that takes nothing for too long', async () => {
 
 it('lets a slow reader go on that takes a little at a time', async () => {
   const { response, client } = await stage();
-  const sse = openSse(response, {}, 2_500);
+  const sse = openSse(response, {}, { stalledReaderMs: 2_500 });
   let received = 0;
   client.on('data', (chunk: Buffer) => {
     received += chunk.length;
@@ -69,4 +70,31 @@ it('lets a slow reader go on that takes a little at a time', async () => {
   // Longer than a stalled reader is given, so it was not speed that saved it.
   expect(performance.now() - started).toBeGreaterThan(2_500);
   expect(received).toBeGreaterThan(BULK.data.length / 8);
+});
+
+it('says something from time to time while there is nothing to say, and nothing after the end', async () => {
+  const { response, client } = await stage();
+  let received = '';
+  client.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  client.resume();
+  const sse = openSse(response, {}, { keepAliveMs: 20 });
+  const comments = () => received.split(': keep-alive\n\n').length - 1;
+  await until('two comments', () => comments() >= 2);
+  await sse.write([{ data: 'event' }]);
+  sse.end();
+  await once(client, 'end');
+  expect(received).toMatch(/data: event\n\n\r\n0\r\n\r\n$/);
+});
+
+it('says nothing in between where events come often enough', async () => {
+  const { response, client } = await stage();
+  let received = '';
+  client.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  client.resume();
+  const sse = openSse(response, {}, { keepAliveMs: 5_000 });
+  for (let n = 0; n < 20; n++) await sse.write([{ data: String(n) }]);
+  sse.end();
+  await once(client, 'end');
+  expect(received).toContain('data: 19');
+  expect(received).not.toContain(': keep-alive\n\n');
 });

@@ -15,10 +15,22 @@ const STALLED_READER_MS = 60_000;
 /** Written at once: a reader that takes this much within its time is slow, not stalled. */
 const SLICE_BYTES = 64 * 1024;
 
+/** A model that thinks, or works in the background, is silent for longer than many proxies keep an idle connection. */
+const KEEP_ALIVE_MS = 15_000;
+/** A comment: every reader of server-sent events passes over it. */
+const KEEP_ALIVE = ': keep-alive\n\n';
+
+export interface SseOptions {
+  /** Default 60 s. */
+  stalledReaderMs?: number;
+  /** A comment is written after this long without an event. Default 15 s. */
+  keepAliveMs?: number;
+}
+
 export function openSse(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
-  stalledReaderMs = STALLED_READER_MS,
+  { stalledReaderMs = STALLED_READER_MS, keepAliveMs = KEEP_ALIVE_MS }: SseOptions = {},
 ): SseResponse {
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
@@ -27,6 +39,12 @@ export function openSse(
     'x-accel-buffering': 'no',
     ...headers,
   });
+  const keepAlive = setInterval(() => {
+    // To a reader who is behind, the next bytes say as much.
+    if (!response.writableNeedDrain) response.write(KEEP_ALIVE);
+  }, keepAliveMs);
+  response.once('close', () => clearInterval(keepAlive));
+
   async function drained(): Promise<void> {
     // One wait at a time, and its listeners go with it.
     const settled = new AbortController();
@@ -44,11 +62,13 @@ export function openSse(
     },
     async write(events) {
       const bytes = Buffer.from(events.map(formatSse).join(''));
+      if (bytes.length > 0) keepAlive.refresh();
       for (let start = 0; start < bytes.length && !response.destroyed; start += SLICE_BYTES) {
         if (!response.write(bytes.subarray(start, start + SLICE_BYTES))) await drained();
       }
     },
     end() {
+      clearInterval(keepAlive);
       response.end();
     },
   };
