@@ -232,6 +232,41 @@ it('a reader of the stream that leaves last cancels nothing that no other client
   await until('the sockets are gone', () => sockets.size === 0);
 });
 
+describe('who waits for the result of a call is a client too', () => {
+  /** The wait has begun when the route has looked the call up, which nothing outside sees: the stream's words give it the time. */
+  async function waitWhileTheFirstLeaves(signal: AbortSignal) {
+    const first = await ask('auto', true);
+    const { id } = await newestCall();
+    const { reader, readTo } = await readStreamOf(id);
+    const reply = fetch(`${test.url}/api/v1/calls/${id}/result?waitSeconds=30`, { signal });
+    reply.catch(() => undefined);
+    await readTo('word10');
+    await reader.cancel();
+    first.leave();
+    return { id, reply };
+  }
+
+  it('the call goes on for it, though the client that began it has left', async () => {
+    const { id, reply } = await waitWhileTheFirstLeaves(new AbortController().signal);
+    expect((await reply).status).toBe(200);
+    expect(await ended()).toMatchObject({ id, outcome: 'succeeded' });
+    for (const socket of sockets) socket.destroy();
+    await until('the sockets are gone', () => sockets.size === 0);
+  });
+
+  it('the call is cancelled when it hangs up as well', async () => {
+    const controller = new AbortController();
+    const { id } = await waitWhileTheFirstLeaves(controller.signal);
+    const { reader, readTo } = await readStreamOf(id);
+    await readTo('word20');
+    await reader.cancel();
+    expect(await newestCall()).toMatchObject({ id, state: 'running' });
+    controller.abort();
+    await until('the socket at the provider is closed', () => sockets.size === 0, CLOSED_WITHIN_MS);
+    expect(await ended()).toMatchObject({ id, outcome: 'cancelled' });
+  });
+});
+
 it.each([
   ['/v1/chat/completions', 'perhaps', /must be one of auto, cancel, continue/],
   ['/v1/messages', '', /must be one of/],

@@ -209,7 +209,12 @@ async function waitAtMost(
 ): Promise<CallView> {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), ms);
-  const onClose = () => controller.abort();
+  // Whoever asks so will ask again: the call goes on without the client that began it, until this one hangs up in its wait.
+  const leave = deps.clients.enter(call.id);
+  const onClose = () => {
+    controller.abort();
+    if (leave()) deps.calls.cancel(call.id).catch(deps.onError);
+  };
   request.raw.socket.once('close', onClose);
   try {
     return await deps.calls.waitForEnd(call.id, controller.signal);
@@ -219,6 +224,7 @@ async function waitAtMost(
   } finally {
     clearTimeout(timer);
     request.raw.socket.removeListener('close', onClose);
+    leave(false);
   }
 }
 
