@@ -18,8 +18,13 @@ export type End = { isAccepted: boolean } & (
   { kind: 'answered' } | { kind: 'other'; code: string } | { kind: 'lost'; why: string } | { kind: 'never' }
 );
 
-/** Ends that are nobody's decision: no call that was accepted may come to one of them, but for one that must not be paid again. */
-const OUR_FAULT: ReadonlySet<string> = new Set(['outcome_unknown', 'engine_unavailable', 'not_found']);
+/** What the mock provider's manners can bring a call to. */
+const PROVIDERS_FAULT: ReadonlySet<string> = new Set([
+  'provider_timeout',
+  'provider_unavailable',
+  'provider_rate_limited',
+  'all_candidates_failed',
+]);
 
 export function callEvidence(evidence: Evidence, call: CallPlan): CallEvidence {
   const mine = <T extends { nonce: string }>(all: readonly T[]) => all.filter(({ nonce }) => nonce === call.nonce);
@@ -45,8 +50,32 @@ export function mustNotPayAgain({ model }: CallPlan): boolean {
   return model === 'careful' || model === 'background';
 }
 
-function isOurFault(call: CallPlan, code: string): boolean {
-  return OUR_FAULT.has(code) && !(code === 'outcome_unknown' && mustNotPayAgain(call));
+/** Whether a call of the plan may come to this end. Every other one is nobody's decision, and ours to answer for. */
+function mayEndWith(call: CallPlan, code: string): boolean {
+  switch (code) {
+    case 'budget_exceeded':
+      return call.tenant === 'tight';
+    case 'cancelled':
+      // Its client left, or its start was lost and nobody could come back for it.
+      return !call.isKeyed;
+    case 'outcome_unknown':
+      return mustNotPayAgain(call);
+    default:
+      return PROVIDERS_FAULT.has(code);
+  }
+}
+
+/** What a client was told to be the whole answer is on record as such. Without a ledger there is nothing to compare. */
+function answered(ledger: readonly CallView[] | null): End {
+  return ledger === null || ledger.some(({ outcome }) => outcome === 'succeeded')
+    ? { isAccepted: true, kind: 'answered' }
+    : { isAccepted: true, kind: 'lost', why: 'its client has an answer of which the ledger knows nothing' };
+}
+
+function endedWith(call: CallPlan, code: string, isAccepted: boolean): End {
+  return mayEndWith(call, code)
+    ? { isAccepted, kind: 'other', code }
+    : { isAccepted, kind: 'lost', why: `ended with ${code}` };
 }
 
 /** Clients with a key come back: each must have the answer in hand, or a refusal that is final. */
@@ -55,23 +84,17 @@ function judgeKeyed({ call, submissions, ledger }: CallEvidence): End {
   const last = submissions.findLast(({ end, mayAskAgain }) => end === 'whole' || (end === 'error' && !mayAskAgain));
   const isAnswered = submissions.some(({ end }) => end === 'whole');
   if (!last) return { isAccepted, kind: 'lost', why: 'its clients asked until their patience ended' };
-  if (isAnswered) return { isAccepted, kind: 'answered' };
-  const code = last.errorCode ?? String(last.status);
-  return isOurFault(call, code)
-    ? { isAccepted, kind: 'lost', why: `ended with ${code}` }
-    : { isAccepted, kind: 'other', code };
+  if (isAnswered) return answered(ledger);
+  return endedWith(call, last.errorCode ?? String(last.status), isAccepted);
 }
 
 /** A client without a key has the answer, or an id under which the end of its call can be read. */
-function judgeUnkeyed({ call: planned, submissions, known }: CallEvidence): End {
+function judgeUnkeyed({ call: planned, submissions, known, ledger }: CallEvidence): End {
   const [submission] = submissions;
   if (submission?.callId == null) return { isAccepted: false, kind: 'never' };
   const call = known[0]?.call;
-  if (submission.end === 'whole' && call?.outcome !== 'failed') return { isAccepted: true, kind: 'answered' };
+  if (submission.end === 'whole') return answered(ledger && (call ? [call] : []));
   if (!call) return { isAccepted: true, kind: 'lost', why: 'its id stands for nothing' };
   if (call.outcome === 'succeeded') return { isAccepted: true, kind: 'answered' };
-  const code = call.error?.code ?? call.outcome ?? call.state;
-  return isOurFault(planned, code)
-    ? { isAccepted: true, kind: 'lost', why: `ended with ${code}` }
-    : { isAccepted: true, kind: 'other', code };
+  return endedWith(planned, call.error?.code ?? call.outcome ?? call.state, true);
 }

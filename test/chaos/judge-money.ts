@@ -1,6 +1,6 @@
 /** The ledger's money against the provider's: what was billed is the truth. */
 import type { AttemptView, CallView } from '../../src/core/ports/ledger.ts';
-import { costNanoUsd, TIGHT_LIMIT_NANO_USD } from './campaign-config.ts';
+import { costNanoUsd, MAX_OUTPUT_TOKENS, TIGHT_LIMIT_NANO_USD } from './campaign-config.ts';
 import type { Evidence } from './play-round.ts';
 import type { ProviderRequest } from './provider-truth.ts';
 import type { Tally } from './tally.ts';
@@ -28,13 +28,22 @@ export function judgeMoney({ calls, requests, closed, held }: Evidence, faults: 
   const leaked = held?.after.heldNanoUsd ?? 0n;
   if (leaked !== 0n) faults.push(`${String(leaked)} nano-USD are held by nothing`);
 
-  const settled = (closed ?? []).flatMap((call) => settledOf(call));
-  const wrong = settled.flatMap(({ call, attempt }) => {
-    const why = costFault(attempt, requests, call);
-    return why === null ? [] : [`${nonceOf(call)}: attempt ${String(attempt.n)} of ${call.id} ${why}`];
-  });
-  faults.push(...wrong);
+  const attempts = (closed ?? []).flatMap((call) => call.attempts.map((attempt) => ({ call, attempt })));
+  const settled = attempts.filter(({ attempt: { state } }) => state === 'settled');
   const short = shortfalls(calls, requests, closed);
+  const wrong = [
+    ...attempts.flatMap(({ call, attempt }) => {
+      const why = costFault(attempt, requests, call);
+      return why === null ? [] : [`${nonceOf(call)}: attempt ${String(attempt.n)} of ${call.id} ${why}`];
+    }),
+    ...short
+      .filter(({ isEstimated }) => !isEstimated)
+      .map(
+        ({ nonce, missing }) =>
+          `${nonce}: booked ${String(missing)} nano-USD below the bill, and nothing of it is an estimate`,
+      ),
+  ];
+  faults.push(...wrong);
   return {
     overshootNanoUsd: String(overshoot + overbooked),
     leakedNanoUsd: String(leaked),
@@ -44,16 +53,26 @@ export function judgeMoney({ calls, requests, closed, held }: Evidence, faults: 
     billedNanoUsd: String(sum(requests.map(billed))),
     bookedNanoUsd: String(sum((closed ?? []).map((call) => BigInt(call.costNanoUsd)))),
     underbooked: short.length,
-    underbookedNanoUsd: String(sum(short)),
+    underbookedNanoUsd: String(sum(short.map(({ missing }) => missing))),
   };
 }
 
-function settledOf(call: CallView): { call: CallView; attempt: AttemptView }[] {
-  return call.attempts.filter(({ state }) => state === 'settled').map((attempt) => ({ call, attempt }));
+/** More tokens than any prompt of the campaign is taken for. */
+const MAX_INPUT_TOKENS = 400;
+const DEAREST_NANO_USD = costNanoUsd(MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS);
+
+/** What is priced is exact; an estimate is at most the worst case. */
+function costFault(attempt: AttemptView, requests: readonly ProviderRequest[], call: CallView): string | null {
+  const { state, pricing, costNanoUsd: cost } = attempt;
+  if (BigInt(cost) > DEAREST_NANO_USD) return `costs ${cost} nano-USD, more than any attempt here can`;
+  if (state === 'settled') return settledFault(attempt, requests, call);
+  if (state !== 'reconciled' || pricing !== 'priced') return null;
+  const bills = requests.filter(({ nonce }) => nonce === nonceOf(call)).map(billed);
+  return bills.includes(BigInt(cost)) ? null : `was reconciled at ${cost} nano-USD, which no request was billed`;
 }
 
 /** Each answer of a nonce has another length, so that its usage says which request it was. */
-function costFault({ usage, costNanoUsd: cost }: AttemptView, requests: readonly ProviderRequest[], call: CallView) {
+function settledFault({ usage, costNanoUsd: cost }: AttemptView, requests: readonly ProviderRequest[], call: CallView) {
   const input = usage?.inputTokens ?? 0;
   const output = usage?.outputTokens ?? 0;
   const isBilled = requests.some(
@@ -65,16 +84,28 @@ function costFault({ usage, costNanoUsd: cost }: AttemptView, requests: readonly
   return BigInt(cost) === truth ? null : `costs ${cost} nano-USD instead of ${String(truth)}`;
 }
 
+interface Shortfall {
+  nonce: string;
+  missing: bigint;
+  /** A stream that broke off was counted as far as it was read; the provider may have sent more. */
+  isEstimated: boolean;
+}
+
 /** By how much calls were booked below what they were billed, in the end. */
-function shortfalls(calls: Evidence['calls'], requests: readonly ProviderRequest[], closed: Evidence['closed']) {
+function shortfalls(
+  calls: Evidence['calls'],
+  requests: readonly ProviderRequest[],
+  closed: Evidence['closed'],
+): Shortfall[] {
   if (!closed) return [];
   return calls
     .map(({ nonce }) => {
       const truth = sum(requests.filter((request) => request.nonce === nonce).map(billed));
-      const booked = sum(closed.filter((call) => nonceOf(call) === nonce).map((call) => BigInt(call.costNanoUsd)));
-      return above(truth, booked);
+      const own = closed.filter((call) => nonceOf(call) === nonce);
+      const isEstimated = own.some(({ attempts }) => attempts.some(({ pricing }) => pricing === 'estimated'));
+      return { nonce, missing: above(truth, sum(own.map((call) => BigInt(call.costNanoUsd)))), isEstimated };
     })
-    .filter((missing) => missing > 0n);
+    .filter(({ missing }) => missing > 0n);
 }
 
 function billed({ billedInputTokens, billedOutputTokens }: ProviderRequest): bigint {

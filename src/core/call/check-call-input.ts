@@ -1,6 +1,6 @@
 /**
- * The input of `llmCall` as it comes. A door makes it right; a trusted Temporal caller, in any language, may not, and what is
- * wrong there would otherwise fail somewhere in the middle, again and again.
+ * The input of `llmCall` as it comes. What came by a door was checked there and stands in the ledger; what a trusted Temporal
+ * caller sends inline, in any language, was not, and would otherwise fail somewhere in the middle, again and again.
  */
 import { HoldfastError } from '../errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
@@ -19,8 +19,14 @@ const CONTROL = /\p{Cc}/u;
 export function checkCallInput(input: unknown, workflowId: string): asserts input is CallInput {
   if (!isJsonObject(input)) throw wrong('input', 'an object');
   if (input.callId !== workflowId) throw wrong('callId', 'the id of the workflow');
-  checkName(input.callId, 'callId');
   if (input.kind !== 'chat' && input.kind !== 'embedding') throw wrong('kind', '"chat" or "embedding"');
+  if (!isJsonObject(input.principal)) throw wrong('principal', 'an object');
+  if (input.inline === undefined) {
+    // No more than tells a reference of a door from something else: a call that was accepted must not be refused here.
+    if (typeof input.requestRef !== 'string') throw wrong('requestRef', 'a string, or null beside an inline request');
+    return;
+  }
+  checkName(input.callId, 'callId');
   checkName(input.model, 'model');
   checkPrincipal(input.principal);
   if (input.mode !== undefined && input.mode !== 'background') throw wrong('mode', '"background" or absent');
@@ -28,13 +34,10 @@ export function checkCallInput(input: unknown, workflowId: string): asserts inpu
     throw wrong('takesRollbacks', 'true, false or absent');
   }
   if (input.tags !== undefined) parseTags(input.tags, 'tags');
-  if (input.inline !== undefined) checkInline(input, input.inline);
-  else checkName(input.requestRef, 'requestRef');
+  checkInline(input, input.inline);
 }
 
-function checkPrincipal(principal: Json | undefined): void {
-  if (!isJsonObject(principal)) throw wrong('principal', 'an object');
-  const { tenant, key, models, team } = principal;
+function checkPrincipal({ tenant, key, models, team }: JsonObject): void {
   checkName(tenant, 'principal.tenant');
   if (key !== null) checkName(key, 'principal.key');
   if (models !== null && !(Array.isArray(models) && models.every((model) => typeof model === 'string'))) {
