@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { acceptInput, allowed, budget, DAY_MS, openInput, START } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
-import { lookForLostStarts } from './lost-starts.ts';
+import { createLostStartsLook } from './lost-starts.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -11,7 +11,32 @@ async function stage() {
   const inEngine = new Set<string>();
   const started: string[] = [];
   const settled: string[] = [];
+  const errors: unknown[] = [];
+  const refused = new Set<string>();
+  let questions = 0;
+  const look = createLostStartsLook({
+    ledger,
+    engine: {
+      start({ callId }) {
+        if (refused.has(callId)) return Promise.reject(new Error('refused'));
+        started.push(callId);
+        inEngine.add(callId);
+        return Promise.resolve();
+      },
+      stateOf(callId) {
+        questions += 1;
+        return Promise.resolve(inEngine.has(callId) ? 'running' : 'missing');
+      },
+    },
+    now: () => clock.now,
+    onSettled: ({ id }) => settled.push(id),
+    onError: (error) => errors.push(error),
+  });
   return {
+    errors,
+    /** Calls that the engine does not take. */
+    refused,
+    questions: () => questions,
     ledger,
     inEngine,
     started,
@@ -26,22 +51,7 @@ async function stage() {
     },
     lookAt(ms: number) {
       clock.now = START + ms;
-      return lookForLostStarts({
-        ledger,
-        engine: {
-          start({ callId }) {
-            started.push(callId);
-            inEngine.add(callId);
-            return Promise.resolve();
-          },
-          stateOf: (callId) => Promise.resolve(inEngine.has(callId) ? 'running' : 'missing'),
-        },
-        now: () => clock.now,
-        onSettled: ({ id }) => settled.push(id),
-        onError(error) {
-          throw error;
-        },
-      });
+      return look();
     },
   };
 }
@@ -83,4 +93,21 @@ it('leaves alone what the engine has, and what has an attempt', async () => {
   await ledger.openAttempt(openInput(await accept('dispatched', false)));
   await lookAt(MINUTE_MS);
   expect([started, settled]).toEqual([[], []]);
+});
+
+it('does not keep the others from their turn for calls that cannot be started, or that wait in the engine', async () => {
+  const { accept, lookAt, started, refused, inEngine, errors, questions } = await stage();
+  for (let n = 0; n < 6; n++) refused.add(await accept(`refused ${String(n)}`, true));
+  for (let n = 0; n < 250; n++) inEngine.add(await accept(`waiting ${String(n)}`, true));
+  const lost = await accept('younger', true);
+  await lookAt(6_000);
+  expect(errors).toHaveLength(5);
+  expect(started).toEqual([]);
+  await lookAt(11_000);
+  expect(started).toEqual([lost]);
+  expect(errors).toHaveLength(10);
+  const asked = questions();
+  await lookAt(16_000);
+  // Only of those that are refused: what the engine has is not asked for again.
+  expect(questions() - asked).toBeLessThanOrEqual(6);
 });

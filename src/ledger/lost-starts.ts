@@ -14,7 +14,7 @@ export interface LostStartsDeps {
   now(): number;
   /** Told of each call that was ended. */
   onSettled(call: CallView): void;
-  /** Told why a look was given up; the next one begins anew. */
+  /** Told of a call that could not be put right now; the next look tries again. */
   onError(error: unknown): void;
 }
 
@@ -24,7 +24,11 @@ const START_WITHIN_MS = 10 * 60_000;
 const KEYED_GRACE_MS = 5_000;
 /** A live door of a fleet has started its call within this, or given it up (see `LONGEST_START_MS`). */
 export const KEYLESS_GRACE_MS = 14_000;
-const BATCH = 200;
+const PAGE = 200;
+/** Calls at most that one look goes through; the sweep has no such bound. */
+const MOST = 5_000;
+/** After so many failures in one look the engine or the store is away, for the other calls as well. */
+const FAILURES_IN_A_LOOK = 5;
 /** Between two looks. */
 const EVERY_MS = 5_000;
 
@@ -57,27 +61,66 @@ export async function putRightLostStart(
   return settled.state === 'ended' ? settled : null;
 }
 
-/** What every node of a fleet does for the doors that died: they may not come back, and the sweep is slower. */
-export async function lookForLostStarts(deps: LostStartsDeps): Promise<void> {
-  const { ledger, engine, now, onSettled } = deps;
-  for (const call of await ledger.unstartedCalls(now() - KEYED_GRACE_MS, BATCH)) {
-    if (!call.isKeyed && now() - call.createdAt < KEYLESS_GRACE_MS) continue;
-    // One that was cancelled, or whose first step has not run yet, is not lost.
-    if ((await engine.stateOf(call.input.callId)) !== 'missing') continue;
-    const result = await putRightLostStart(deps, call);
-    if (result !== null && result !== 'started') onSettled(result);
+/** What every node of a fleet does for the doors that died: they may not come back, and the sweep is slower. Gives one look. */
+export function createLostStartsLook(deps: LostStartsDeps): () => Promise<void> {
+  const { ledger, engine, now, onSettled, onError } = deps;
+  /** Of the calls that wait for their first attempt: those that the engine has, and those that failed in the last look. */
+  let inEngine = new Set<string>();
+  let failed = new Set<string>();
+
+  async function unstarted(): Promise<OpenCall[]> {
+    const calls: OpenCall[] = [];
+    const before = now() - KEYED_GRACE_MS;
+    for (let page = PAGE; page === PAGE && calls.length < MOST;) {
+      const rows = await ledger.unstartedCalls(before, PAGE, calls.length);
+      calls.push(...rows);
+      page = rows.length;
+    }
+    return calls;
   }
+
+  async function putRight(call: OpenCall): Promise<void> {
+    // One that was cancelled, or whose first step has not run yet, is not lost.
+    if ((await engine.stateOf(call.input.callId)) === 'missing') {
+      const result = await putRightLostStart(deps, call);
+      if (result !== null && result !== 'started') onSettled(result);
+    }
+    inEngine.add(call.input.callId);
+  }
+
+  return async () => {
+    const listed = await unstarted();
+    const ids = new Set(listed.map(({ input }) => input.callId));
+    inEngine = new Set([...inEngine].filter((id) => ids.has(id)));
+    const due = listed.filter(
+      ({ input, isKeyed, createdAt }) =>
+        !inEngine.has(input.callId) && (isKeyed || now() - createdAt >= KEYLESS_GRACE_MS),
+    );
+    const failedBefore = failed;
+    failed = new Set();
+    // What failed comes last, so that no call keeps the others from their turn.
+    due.sort((a, b) => Number(failedBefore.has(a.input.callId)) - Number(failedBefore.has(b.input.callId)));
+    for (const call of due) {
+      try {
+        await putRight(call);
+      } catch (error) {
+        onError(error);
+        failed.add(call.input.callId);
+        if (failed.size >= FAILURES_IN_A_LOOK) return;
+      }
+    }
+  };
 }
 
 export function watchLostStarts(deps: LostStartsDeps): { stop(): void } {
+  const lookOnce = createLostStartsLook(deps);
   let isLooking = false;
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
     try {
-      await lookForLostStarts(deps);
+      await lookOnce();
     } catch (error) {
-      // The engine or the store is away, for the other calls as well.
       deps.onError(error);
     } finally {
       isLooking = false;

@@ -58,7 +58,7 @@ export function judgeMoney({ calls, requests, closed, held }: Evidence, faults: 
 }
 
 /** More tokens than any prompt of the campaign is taken for. */
-const MAX_INPUT_TOKENS = 400;
+const MAX_INPUT_TOKENS = 600;
 const DEAREST_NANO_USD = costNanoUsd(MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS);
 
 /** What is priced is exact; an estimate is at most the worst case. */

@@ -361,8 +361,8 @@ export interface Ledger {
   listCalls(filter: CallFilter): Promise<{ calls: CallView[]; next: string | null }>;
   /** Calls that have not ended, oldest first; `skip` passes over that many of them. */
   openCalls(createdBefore: number, limit: number, skip?: number): Promise<OpenCall[]>;
-  /** Those of them of which no attempt was opened, oldest first. */
-  unstartedCalls(createdBefore: number, limit: number): Promise<OpenCall[]>;
+  /** Those of them of which no attempt was opened, in the same way. */
+  unstartedCalls(createdBefore: number, limit: number, skip?: number): Promise<OpenCall[]>;
   /** `unknown` attempts of ended calls that have a response id, oldest first, from this start time on. */
   unknownAttempts(startedFrom: number, limit: number): Promise<UnknownAttempt[]>;
   /** Books what an `unknown` attempt of an ended call cost; null for nothing. False when it is not unknown any more. */

@@ -31,8 +31,8 @@ export function createListCalls(
   const open = prepare((p: { createdBefore: number; limit: number; skip: number }) =>
     openRows().where('created_at', '<', p.createdBefore).limit(p.limit).offset(p.skip),
   );
-  const unstarted = prepare((p: { createdBefore: number; limit: number }) =>
-    openRows().where('state', '<>', 'running').where('created_at', '<', p.createdBefore).limit(p.limit),
+  const unstarted = prepare((p: { createdBefore: number; limit: number; skip: number }) =>
+    openRows().where('state', '<>', 'running').where('created_at', '<', p.createdBefore).limit(p.limit).offset(p.skip),
   );
 
   const page = (tx: Tx, filter: CallFilter): Promise<CallsTable[]> => {
@@ -87,9 +87,9 @@ export function createListCalls(
         const rows = await open.all(tx, { createdBefore, limit, skip });
         return rows.map(openCallOf);
       }),
-    unstartedCalls: (createdBefore, limit) =>
+    unstartedCalls: (createdBefore, limit, skip = 0) =>
       parts.read(async (tx) => {
-        const rows = await unstarted.all(tx, { createdBefore, limit });
+        const rows = await unstarted.all(tx, { createdBefore, limit, skip });
         return rows.map(openCallOf);
       }),
   };
