@@ -29,6 +29,7 @@ export async function recordAnswered(
   const { answer } = stored;
   const record = {
     lease,
+    by: deps.owner,
     answerBytes: Buffer.from(JSON.stringify(stored)),
     payloadTtlMs: deps.payloadTtlMs,
     charge: chargeSafely(deps, provider, order.candidate.model, request, answer),

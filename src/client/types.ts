@@ -33,7 +33,7 @@ export interface RequestOptions {
 }
 
 /** A call as the gateway shows it. Its content is had by `result()`. */
-export type CallDescription = Omit<CallView, 'requestRef' | 'answerRef' | 'error'> & {
+export type CallDescription = Omit<CallView, 'requestRef' | 'answerRef' | 'isOwed' | 'error'> & {
   error: Pick<ErrorRecord, 'code' | 'message' | 'source'> | null;
 };
 

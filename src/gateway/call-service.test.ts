@@ -1,24 +1,33 @@
 /** The start of a call when the engine's answer is lost, and what a repeated key takes. Real ledger, an engine that lies. */
 import { expect, it } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
+import type { AcceptInput } from '../core/ports/ledger.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { openaiChatDoor } from '../providers/openai/door.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
 import { createMemoryHotState } from '../stores/memory/hot-state.ts';
-import { allowed, answerOf, openInput } from '../stores/contract/fixture.ts';
+import { noPeers } from '../stores/memory/peers.ts';
+import { acceptInput, allowed, answerOf, dispatched, openInput } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
-import { noOrphans } from './orphans.ts';
+import { createOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
 import { createCallService, type StartCall } from './call-service.ts';
 
 const fail = (error: unknown) => expect.unreachable(String(error));
 
 async function stage(start: (input: CallInput) => Promise<void>) {
-  const { ledger, payloads } = await temporaryLedger();
+  const { ledger, payloads, clock } = await temporaryLedger();
   const bus = createMemoryStreamBus();
   let ids = 0;
+  const accepted: AcceptInput[] = [];
   const calls = createCallService({
-    ledger,
+    ledger: {
+      ...ledger,
+      accept(input) {
+        accepted.push(input);
+        return ledger.accept(input);
+      },
+    },
     payloads,
     bus,
     engine: {
@@ -27,7 +36,8 @@ async function stage(start: (input: CallInput) => Promise<void>) {
       handOn: () => Promise.resolve(false),
       stateOf: () => Promise.resolve('running'),
     },
-    orphans: noOrphans,
+    orphans: createOrphans({ ledger, peers: noPeers, door: 'here', now: () => clock.now }),
+    door: 'here',
     endWatch: { add: () => () => undefined, stop: () => undefined },
     places: createPlaceKeeper({ hot: createMemoryHotState(), ledger, onError: fail }),
     scopesOf: () => [
@@ -38,6 +48,7 @@ async function stage(start: (input: CallInput) => Promise<void>) {
     decide: () => Promise.resolve({ admission: allowed, worstCaseNanoUsd: 1_000n, budgets: [] }),
     estimateTokens: () => 1,
     hashBody: (_tenant, body) => JSON.stringify(body),
+    hashRepeat: (...asked) => JSON.stringify(asked),
     newCallId: () => `call_${String(ids++)}`,
     deriveCallId: (_tenant, key, generation) => `call_${key}_${String(generation)}`,
     idempotencyTtlMs: 60_000,
@@ -52,7 +63,7 @@ async function stage(start: (input: CallInput) => Promise<void>) {
     idempotencyKey: 'k',
     tags: {},
   };
-  return { calls, ledger, bus, request };
+  return { calls, ledger, bus, request, accepted };
 }
 
 const unavailable = () => Promise.reject(new HoldfastError('engine_unavailable', 'no answer in time'));
@@ -95,4 +106,37 @@ it('a repeated key attaches at the concurrency limit; another call is refused', 
   const first = await calls.start(request);
   expect(await calls.start(request)).toMatchObject({ callId: first.callId, isNew: false });
   await expect(calls.start({ ...request, idempotencyKey: 'other' })).rejects.toMatchObject({ code: 'rate_limited' });
+});
+
+/** A request without a key, and the mark under which its call is found by a repeat. */
+async function keylessStage(start: (input: CallInput) => Promise<void> = () => Promise.resolve()) {
+  const stand = await stage(start);
+  const request: StartCall = { ...stand.request, idempotencyKey: null };
+  const { callId } = await stand.calls.start(request);
+  const { repeat } = stand.accepted[0] ?? {};
+  await stand.ledger.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
+  return { ...stand, request, repeat: { hash: repeat?.hash ?? '', door: 'dead' } };
+}
+
+it('a repeat starts the call of its first try, whose door died before the start', async () => {
+  const started: string[] = [];
+  const { calls, ledger, request, repeat } = await keylessStage((input) => Promise.resolve(void started.push(input.callId))); // prettier-ignore
+  await ledger.accept(acceptInput('lost', { repeat }));
+  const joined = await calls.start({ ...request, isSdkRetry: true });
+  expect(joined).toMatchObject({ callId: 'lost-g1', isNew: false });
+  expect(started).toEqual(['call_0', 'lost-g1']);
+});
+
+it('an answer that another process recorded is owed to nobody from the moment at which its client has it', async () => {
+  const { calls, ledger, request, repeat } = await keylessStage();
+  await ledger.accept(acceptInput('there', { repeat }));
+  const lease = await dispatched(ledger, openInput('there-g1'));
+  const { follow } = await calls.start({ ...request, isSdkRetry: true });
+  await ledger.recordAnswer({ ...answerOf(lease), by: 'there' });
+  expect(await ledger.owedCalls(repeat.hash, 0, 10)).toMatchObject([{ callId: 'there-g1', door: 'here' }]);
+  for await (const [message] of follow(new AbortController().signal)) {
+    expect(message).toMatchObject({ type: 'call-end', call: { isOwed: true } });
+    expect(await ledger.owedCalls(repeat.hash, 0, 10)).toEqual([]);
+  }
+  expect.assertions(3);
 });

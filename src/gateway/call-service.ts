@@ -28,6 +28,8 @@ export interface CallServiceDeps {
   engine: CallEngine;
   endWatch: EndWatch;
   orphans: Orphans;
+  /** Names this process, whose clients wait at its door. */
+  door: string;
   places: PlaceKeeper;
   /** The scopes whose limits a call meets. */
   scopesOf(call: { principal: Principal; tags: Record<string, string> }): readonly LimitedScope[];
@@ -42,6 +44,8 @@ export interface CallServiceDeps {
   decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
   estimateTokens(canonical: JsonObject): number;
   hashBody(tenant: string, body: JsonObject): string;
+  /** A keyed hash of everything that a request says. */
+  hashRepeat(tenant: string, asked: string): string;
   newCallId(): string;
   deriveCallId(tenant: string, key: string, generation: number): string;
   /** Tests only. */
@@ -87,6 +91,8 @@ export interface CallService {
   answerOf(call: CallView): Promise<StoredAnswer>;
   requestOf(call: CallView): Promise<CallRequest | null>;
   cancel(callId: string): Promise<void>;
+  /** The client of a call without a key left this door, and the call goes on: a repeat may take it. */
+  leave(callId: string): Promise<void>;
   /** To be told of every call that ends in this process, so that its place under the concurrency limit frees. */
   onCallEnd(call: CallView): void;
 }
@@ -127,7 +133,6 @@ export function createCallService(deps: CallServiceDeps): CallService {
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
     const { mode = null } = given;
-    const mayTakeOver = idempotencyKey === null && given.isSdkRetry === true;
     const parsed = door.parseRequest(body, headers);
     const request = deps.prepare(parsed);
     const { roles: _roles, ...principal } = caller;
@@ -139,8 +144,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const known = claim && (await deps.ledger.lookUpKey(tenant, claim));
     if (resumes !== null && known?.callId !== resumes) throw nothingToResume(claim !== null);
     if (known) return join(known, request);
-    const orphan = mayTakeOver ? await takeOrphan(caller, request) : null;
-    if (orphan !== null) return join({ status: 'attached', callId: orphan }, request);
+    // A repeat is the same to the byte, before anything is masked; its caller and its options, too.
+    const asked = () => JSON.stringify({ key: principal.key, tags, takesRollbacks, mode, request: parsed });
+    const repeat = claim ? null : { hash: deps.hashRepeat(tenant, asked()), door: deps.door };
+    const orphan = repeat && given.isSdkRetry ? await deps.orphans.take(repeat.hash) : null;
+    if (orphan) return join(orphan, request);
     const { request: canonical } = door.toCanonical(request);
     const scopes = deps.scopesOf({ principal, tags: preparedTags });
     const place = await deps.places.take(scopes, deps.estimateTokens(canonical));
@@ -165,6 +173,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
         subject: subjectOf(tags, endUser),
         requestBytes: Buffer.from(JSON.stringify(request)),
         idempotency: claim,
+        repeat,
         payloadTtlMs: deps.payloadTtlMs,
       });
       if (accepted.status !== 'accepted') return await join(accepted, request);
@@ -174,16 +183,6 @@ export function createCallService(deps: CallServiceDeps): CallService {
       return await launch(accepted.input, request);
     } finally {
       place.free();
-    }
-  }
-
-  /** A call that has failed or was cancelled meanwhile is nobody's wish. */
-  async function takeOrphan(caller: Caller, request: CallRequest): Promise<string | null> {
-    for (;;) {
-      const callId = deps.orphans.take(caller, request);
-      if (callId === null) return null;
-      const call = await deps.ledger.getCall(callId);
-      if (call && (call.state !== 'ended' || call.outcome === 'succeeded')) return callId;
     }
   }
 
@@ -252,6 +251,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
     deps.places.free(id);
   }
 
+  /** Before the client has the answer, which another process recorded: nobody is to be given it after that. */
+  async function settleDebt({ id, isOwed }: CallView): Promise<void> {
+    if (isOwed) await deps.ledger.giveOwed(id, deps.door);
+  }
+
   function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
     const controller = new AbortController();
     signal.addEventListener('abort', () => controller.abort(), { once: true });
@@ -272,6 +276,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
         const call = await deps.ledger.getCall(callId);
         if (!call) throw new HoldfastError('not_found', 'There is no such call.');
         if (call.state === 'ended') {
+          await settleDebt(call);
           yield [{ type: 'call-end', call }];
           return;
         }
@@ -279,7 +284,10 @@ export function createCallService(deps: CallServiceDeps): CallService {
       for await (const batch of messages) {
         const end = batch.find((message) => message.type === 'call-end');
         // It may have ended in another process: what is freed there is this node's to forget.
-        if (end) freePlace(end.call);
+        if (end) {
+          freePlace(end.call);
+          await settleDebt(end.call);
+        }
         yield batch;
         if (end) return;
       }
@@ -315,6 +323,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       deps.bus.requestCancel(callId);
       await deps.engine.cancel(callId);
     },
+    leave: (callId) => deps.ledger.leaveOwed(callId, deps.door),
     onCallEnd: freePlace,
   };
 }

@@ -18,7 +18,7 @@ import { createCallEngine } from './call-engine.ts';
 import { createCallService } from './call-service.ts';
 import { checkEngine, checkRetention } from './check-engine.ts';
 import { createEndWatch } from './end-watch.ts';
-import { noOrphans } from './orphans.ts';
+import { createOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
 import { createGateway } from './server.ts';
 import { openSharedState } from './shared-state.ts';
@@ -98,6 +98,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       secrets,
       env,
       node: owner,
+      isAlone: options.isAlone ?? false,
       onError,
       onChange: (isUp, reason) =>
         logger[isUp ? 'info' : 'warn']({ reason }, isUp ? 'Redis is back' : 'Redis is away: limits of this node alone'),
@@ -137,18 +138,16 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     emit: ({ type, body }) => logger[type === 'call-end' ? 'info' : 'warn'](body, type),
     onError,
   });
-  const orphans = options.isAlone
-    ? await takeOver({
-        ledger,
-        payloads,
-        engine,
-        identity: domain.owner,
-        hashBody: domain.hashBody,
-        callRetentionMs: settings.retention.callMs,
-        onSettled: (call) => metrics.callEnded(call),
-        onError,
-      })
-    : noOrphans;
+  if (options.isAlone) {
+    await takeOver({
+      ledger,
+      engine,
+      identity: domain.owner,
+      callRetentionMs: settings.retention.callMs,
+      onSettled: (call) => metrics.callEnded(call),
+      onError,
+    });
+  }
   const endWatch = createEndWatch(ledger, domain.bus, onError);
   const calls = createCallService({
     ledger,
@@ -156,7 +155,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     bus: domain.bus,
     engine,
     endWatch,
-    orphans,
+    orphans: createOrphans({ ledger, peers: shared.peers, door: domain.owner, now: Date.now }),
+    door: domain.owner,
     places,
     scopesOf: (call) => domain.scopesOf(domain.payerOf(call)),
     prepare: domain.prepare,
@@ -164,6 +164,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     decide: domain.decide,
     estimateTokens: estimateRequestTokens,
     hashBody: domain.hashBody,
+    hashRepeat: domain.hashRepeat,
     newCallId,
     deriveCallId: (tenant, key, generation) => deriveCallId(domain.tenantHandle(tenant), key, generation),
     faults: options.faults,

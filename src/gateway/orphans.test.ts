@@ -1,59 +1,87 @@
 import { expect, it } from 'vitest';
-import type { OpenCall } from '../core/ports/ledger.ts';
-import type { CallRequest } from '../core/ports/provider.ts';
-import { findOrphans } from './orphans.ts';
+import { acceptInput, answerOf, dispatched, openInput, START } from '../stores/contract/fixture.ts';
+import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
+import { createOrphans } from './orphans.ts';
 
-const requestOf = (content: string): CallRequest => ({ wire: 'openai-chat', stream: false, body: { content } });
+const HASH = 'hash of the request';
 
-function openCall(
-  callId: string,
-  content: string,
-  change: Partial<OpenCall> = {},
-  key: string | null = null,
-): OpenCall {
-  const principal = { tenant: 'acme', key, models: null };
-  const input = { callId, kind: 'chat', model: 'm', principal, requestRef: content } as const;
-  return { input, state: 'running', createdAt: 0, isKeyed: false, ...change };
-}
-
-async function stage(calls: OpenCall[]) {
-  const clock = { now: 1_000 };
-  const errors: unknown[] = [];
-  const orphans = await findOrphans({
-    ledger: { openCalls: (_before, limit, skip = 0) => Promise.resolve(calls.slice(skip, skip + limit)) },
-    requestOf: (ref) =>
-      ref === 'damaged' ? Promise.reject(new Error(ref)) : Promise.resolve(ref === 'expired' ? null : requestOf(ref)),
-    hashBody: (tenant, body) => `${tenant} ${JSON.stringify(body)}`,
-    now: () => clock.now,
-    onError: (error) => errors.push(error),
-  });
-  const take = (content: string, tenant = 'acme', key: string | null = null) =>
-    orphans.take({ tenant, key }, requestOf(content));
-  return { take, clock, errors };
+async function stage({ gone = [] as string[] } = {}) {
+  const { ledger, clock } = await temporaryLedger();
+  const asked: string[] = [];
+  const peers = {
+    isGone(node: string) {
+      asked.push(node);
+      return Promise.resolve(gone.includes(node));
+    },
+  };
+  const orphans = createOrphans({ ledger, peers, door: 'here', now: () => clock.now });
+  return {
+    ledger,
+    clock,
+    asked,
+    take: async () => (await orphans.take(HASH))?.callId ?? null,
+    orphans,
+    /** A call whose attempt was dispatched. */
+    async running(id: string, door: string) {
+      const result = await ledger.accept(acceptInput(id, { repeat: { hash: HASH, door } }));
+      if (result.status !== 'accepted') throw new Error(result.status);
+      clock.now += 1;
+      return await dispatched(ledger, openInput(result.input.callId));
+    },
+  };
 }
 
 it('gives each repeat a call of its own, the oldest first, and then none', async () => {
-  const { take } = await stage([openCall('first', 'hello'), openCall('second', 'hello'), openCall('other', 'bye')]);
-  expect([take('hello'), take('hello'), take('hello'), take('bye')]).toEqual(['first', 'second', null, 'other']);
+  const { take, running, asked } = await stage({ gone: ['dead', 'also dead'] });
+  await running('first', 'dead');
+  await running('second', 'also dead');
+  await running('third', 'dead');
+  expect([await take(), await take(), await take(), await take()]).toEqual(['first-g1', 'second-g1', 'third-g1', null]);
+  // Each process once for each repeat, and this one never.
+  expect(asked).toEqual(['dead', 'also dead', 'also dead', 'dead', 'dead']);
 });
 
-it("never gives another caller's call, nor one that has a key or whose request has expired", async () => {
-  const { take, errors } = await stage([
-    openCall('of app', 'hello', {}, 'app'),
-    openCall('keyed', 'keyed', { isKeyed: true }),
-    openCall('expired', 'expired'),
-    openCall('damaged', 'damaged'),
-  ]);
-  expect([take('hello'), take('hello', 'acme', 'web'), take('hello', 'evil', 'app')]).toEqual([null, null, null]);
-  expect([take('keyed'), take('expired'), take('damaged')]).toEqual([null, null, null]);
-  expect(errors).toMatchObject([{ message: 'damaged' }]);
-  expect(take('hello', 'acme', 'app')).toBe('of app');
+it('two repeats at once never have the same call', async () => {
+  const { take, running } = await stage({ gone: ['dead'] });
+  await running('a', 'dead');
+  await running('b', 'dead');
+  expect((await Promise.all([take(), take(), take()])).sort()).toEqual(['a-g1', 'b-g1', null]);
 });
 
-it('waits ten minutes for repeats, no longer', async () => {
-  const { take, clock } = await stage([openCall('a', 'hello'), openCall('b', 'hello')]);
-  clock.now += 599_999;
-  expect(take('hello')).toBe('a');
+it('never gives a call whose client waits: here, or at a door that lives', async () => {
+  const { take, running } = await stage({ gone: ['dead'] });
+  await running('here', 'here');
+  await running('there', 'lives');
+  expect(await take()).toBeNull();
+  await running('lost', 'dead');
+  expect(await take()).toBe('lost-g1');
+});
+
+it('gives a call whose client left a door that lives, that of this process too', async () => {
+  const { ledger, take, running } = await stage();
+  await running('here', 'here');
+  await running('there', 'lives');
+  await ledger.leaveOwed('here-g1', 'here');
+  await ledger.leaveOwed('there-g1', 'lives');
+  expect([await take(), await take(), await take()]).toEqual(['here-g1', 'there-g1', null]);
+});
+
+it('an answer that nobody got waits ten minutes for its repeat, and is given once', async () => {
+  const { ledger, clock, running, orphans, take } = await stage({ gone: ['dead'] });
+  for (const id of ['early', 'late']) {
+    await ledger.recordAnswer(answerOf(await running(id, 'dead')));
+  }
+  clock.now = START + 1 + 600_000;
+  expect(await orphans.take(HASH)).toEqual({ status: 'replay', callId: 'early-g1' });
+  clock.now += 2;
+  expect(await take()).toBeNull();
+});
+
+it('a call that was never started is given with its input, but not once it may be about to be ended', async () => {
+  const { ledger, clock, orphans } = await stage({ gone: ['dead'] });
+  for (const id of ['a', 'b']) await ledger.accept(acceptInput(id, { repeat: { hash: HASH, door: 'dead' } }));
+  clock.now += 5_000;
+  expect(await orphans.take(HASH)).toMatchObject({ status: 'attached', callId: 'a-g1', unstarted: { callId: 'a-g1' } });
   clock.now += 1;
-  expect(take('hello')).toBeNull();
+  expect(await orphans.take(HASH)).toBeNull();
 });

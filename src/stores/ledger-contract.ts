@@ -9,6 +9,7 @@ import { describeDataKeys } from './contract/data-keys.ts';
 import type { OpenStore } from './contract/fixture.ts';
 import { describeIdempotency } from './contract/idempotency.ts';
 import { describeNestedBudgets } from './contract/nested-budgets.ts';
+import { describeOwed } from './contract/owed.ts';
 import { describeRecords } from './contract/records.ts';
 import { describeSettlement } from './contract/settlement.ts';
 
@@ -16,6 +17,7 @@ import { describeSettlement } from './contract/settlement.ts';
 export function describeLedgerContract(name: string, open: OpenStore): void {
   describe(`ledger contract: ${name}`, () => {
     describeIdempotency(open);
+    describeOwed(open);
     describeAttempts(open);
     describeSettlement(open);
     describeBudgets(open);

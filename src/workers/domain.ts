@@ -166,6 +166,9 @@ export function createDomain(options: DomainOptions) {
         .update(`${tenant}\0${sortedJson(rest)}`)
         .digest('hex');
     },
+    /** Of a request as it came: it is compared with its own repeat only, so the order of its fields counts. */
+    hashRepeat: (tenant: string, asked: string): string =>
+      createHmac('sha256', options.hashKey).update(`${tenant}\0repeat\0${asked}`).digest('base64url'),
     tenantHandle,
   };
 }

@@ -11,7 +11,7 @@ import { providerAdapters } from '../../src/providers/registry.ts';
 import { connectNative } from '../../src/temporal/connection.ts';
 import { postgresUnavailableReason } from '../support/postgres/binaries.ts';
 import { expectConsistentSums } from '../support/postgres/consistent-sums.ts';
-import { useCluster } from '../support/postgres/ledgers.ts';
+import { rawClient, useCluster } from '../support/postgres/ledgers.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
 const CONFIG = `
@@ -120,6 +120,33 @@ describe.skipIf(postgresUnavailableReason())('two nodes at one ledger in Postgre
     });
     expect((await lost).status).toBe(200);
     expect(first.simulator.count - before).toBe(1);
+  });
+
+  it('G3 a call without a key that its client left at one door is given to the repeat at the other', async () => {
+    const before = first.simulator.count;
+    const gone = new AbortController();
+    const askWithoutKey = (url: string, headers: Record<string, string>, signal: AbortSignal | null = null) =>
+      fetch(`${url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-holdfast-on-disconnect': 'continue', ...headers },
+        body: JSON.stringify({ model: 'sim/sim-small+delay=1500', messages: [{ role: 'user', content: 'left' }] }),
+        signal,
+      });
+    const left = askWithoutKey(second.url, {}, gone.signal).catch(() => null);
+    await until('it is at the provider', () => first.simulator.count > before);
+    gone.abort();
+    await left;
+    const client = await rawClient(env['DATABASE_URL'] ?? '');
+    await until('its door has noticed', async () => {
+      const { rows } = await client.query('select 1 from calls where repeat_hash is not null and door is null');
+      return rows.length === 1;
+    });
+    const repeat = await askWithoutKey(first.url, { 'x-stainless-retry-count': '1' });
+    expect(repeat.headers.get('idempotent-replayed')).toBe('true');
+    expect(repeat.status).toBe(200);
+    expect(first.simulator.count - before).toBe(1);
+    // It was given: nothing is owed any more.
+    expect((await client.query('select 1 from calls where repeat_hash is not null')).rows).toEqual([]);
   });
 
   it('both are ready', async () => {

@@ -72,7 +72,13 @@ function lazyLedger(stores: HomeStores): AdministrationLedger {
   };
 }
 
-/** As the API shows it: references into the payload store are no one's business. */
-function describe({ requestRef: _request, answerRef: _answer, error, ...call }: CallView): CallDescription {
+/** As the API shows it: references into the payload store, and which door gave the answer, are no one's business. */
+function describe({
+  requestRef: _request,
+  answerRef: _answer,
+  isOwed: _isOwed,
+  error,
+  ...call
+}: CallView): CallDescription {
   return { ...call, error: error && { code: error.code, message: error.message, source: error.source } };
 }

@@ -56,6 +56,24 @@ export interface IdempotencyClaim {
   ttlMs: number;
 }
 
+/** How a request without a key is known when its SDK repeats it, and who owes its client the answer. */
+export interface RepeatMark {
+  /** A keyed hash of the caller and of everything that it asks. */
+  hash: string;
+  /** The process at whose door the client waits. */
+  door: string;
+}
+
+/** A call whose answer was given to nobody yet. */
+export interface OwedCall {
+  callId: string;
+  /** Null when its client left and the call went on. */
+  door: string | null;
+  createdAt: number;
+  /** Nothing of it has left: its start may have been lost. */
+  isUnstarted: boolean;
+}
+
 export interface AcceptInput {
   /** The id to use; with a claim it depends on the generation that the ledger finds. */
   callIdFor(generation: number): string;
@@ -66,18 +84,25 @@ export interface AcceptInput {
   /** The request as bytes; stored encrypted by content in the same transaction. */
   requestBytes: Uint8Array;
   idempotency: IdempotencyClaim | null;
+  /** Null for a call that is not to be found by a repeat. Not beside a claim, which finds it better. */
+  repeat: RepeatMark | null;
   payloadTtlMs: number;
   /** The door's decision, stored as `admit` would in the same transaction. Null leaves it to the call's first step. */
   admission: Omit<AdmitInput, 'callId'> | null;
 }
 
+/** A call of before, for who comes back for it. */
+export type Joined =
+  /** Still running: wait for it. With an input nothing of it has left: its start may have been lost. */
+  | { status: 'attached'; callId: string; unstarted?: CallInput }
+  /** Ended with something that may be replayed. */
+  | { status: 'replay'; callId: string };
+
 export type AcceptResult =
   /** New: start the workflow with this input. */
   | { status: 'accepted'; input: CallInput }
-  /** The same key and body, still running: wait for it. With an input nothing of it has left: its start may have been lost. */
-  | { status: 'attached'; callId: string; unstarted?: CallInput }
-  /** The same key and body, ended with something that may be replayed. */
-  | { status: 'replay'; callId: string }
+  /** The same key and body. */
+  | Joined
   /** The same key with another body. */
   | { status: 'conflict'; callId: string };
 
@@ -169,6 +194,8 @@ export interface AttemptCharge {
 
 export interface RecordAnswerInput {
   lease: AttemptLease;
+  /** The process that records it. A client at its own door has the answer with that; at another's it is still owed. */
+  by: string;
   /** The stored answer (see activities): encrypted by content in the same transaction. */
   answerBytes: Uint8Array;
   payloadTtlMs: number;
@@ -230,6 +257,8 @@ export interface CallView {
   tags: Record<string, string>;
   requestRef: string | null;
   answerRef: string | null;
+  /** It succeeded without a key, and no door has given the answer yet. */
+  isOwed?: true;
   /** When its content was erased; absent while it is there. */
   erasedAt?: string;
   attempts: AttemptView[];
@@ -357,6 +386,20 @@ export interface Ledger {
   settle(settlement: Settlement, options?: SettleOptions): Promise<CallView>;
   /** What a key stands for now, without claiming it: the call to attach to or replay, a conflict, or null for a new one. */
   lookUpKey(tenant: string, claim: IdempotencyClaim): Promise<Exclude<AcceptResult, { status: 'accepted' }> | null>;
+  /**
+   * Calls whose answer is owed to a client with this request, oldest first: open ones, and those that succeeded at
+   * `endedFrom` or later.
+   */
+  owedCalls(hash: string, endedFrom: number, limit: number): Promise<OwedCall[]>;
+  /**
+   * Makes `to` the door of a call that is owed at `from`; one that has ended is owed no more. Null when it is not owed
+   * there, because another was first. Who repeats it after a success is not the first any more.
+   */
+  takeOwed(callId: string, from: string | null, to: string): Promise<Joined | null>;
+  /** The client of this door left, and the call goes on: anyone may take it. */
+  leaveOwed(callId: string, door: string): Promise<void>;
+  /** This door gives the answer to its client now: nobody is to take it any more. */
+  giveOwed(callId: string, door: string): Promise<void>;
   getCall(callId: string): Promise<CallView | null>;
   listCalls(filter: CallFilter): Promise<{ calls: CallView[]; next: string | null }>;
   /** Calls that have not ended, oldest first; `skip` passes over that many of them. */

@@ -56,6 +56,7 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
     const client = watchClient(request, reply, () => {
       const cancels = cancelsWhenLeft(policy, options.idempotencyKey !== null);
       if (leave(cancels)) deps.calls.cancel(call.callId).catch(deps.onError);
+      else if (!cancels && options.idempotencyKey === null) deps.calls.leave(call.callId).catch(deps.onError);
     });
     try {
       if (call.request.stream) {

@@ -59,6 +59,7 @@ export function acceptInput(id: string, change: Partial<AcceptInput> = {}): Acce
     call: { kind: 'chat', model: 'smart', principal: { tenant: 'acme', key: 'app', models: null } },
     requestBytes: bytes(`request of ${id}`),
     idempotency: null,
+    repeat: null,
     admission: null,
     payloadTtlMs: DAY_MS,
     ...change,
@@ -106,6 +107,7 @@ export function charge(costNanoUsd: bigint | null, change: Partial<AttemptCharge
 export function answerOf(lease: AttemptLease, costNanoUsd: bigint | null = 400n): RecordAnswerInput {
   return {
     lease,
+    by: 'host:1:0',
     answerBytes: bytes(`answer of ${lease.callId}`),
     payloadTtlMs: DAY_MS,
     charge: charge(costNanoUsd),

@@ -177,4 +177,10 @@ export const migrations: readonly string[] = [
   alter table calls add column erased_at bigint;
   create index calls_by_subject on calls (subject, tenant) where subject is not null;
   `,
+  `
+  -- A request without a key is known by this hash when its SDK repeats it, for as long as its answer is owed to its client.
+  alter table calls add column door text;
+  alter table calls add column repeat_hash text collate "C";
+  create index calls_owed on calls (repeat_hash) where repeat_hash is not null;
+  `,
 ];

@@ -2,7 +2,14 @@
 import type { CallInput } from '../../core/call/types.ts';
 import { errorTable } from '../../core/errors.ts';
 import type { ErrorRecord } from '../../core/errors.ts';
-import type { AcceptInput, AcceptResult, AdmitInput, IdempotencyClaim, Ledger } from '../../core/ports/ledger.ts';
+import type {
+  AcceptInput,
+  AcceptResult,
+  AdmitInput,
+  IdempotencyClaim,
+  Joined,
+  Ledger,
+} from '../../core/ports/ledger.ts';
 import { createAdmitInTransaction } from './admit.ts';
 import { callInputOf } from './calls.ts';
 import type { KeyScope } from './data-keys.ts';
@@ -30,7 +37,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
       callId: input.callIdFor(FIRST_GENERATION),
       requestRef: place.requestRef,
     };
-    if (await calls.insert(tx, callInput, place.subject, parts.now())) return { status: 'accepted', input: callInput };
+    const isNew = await calls.insert(tx, callInput, place.subject, parts.now(), input.repeat);
+    if (isNew) return { status: 'accepted', input: callInput };
     return { status: 'accepted', input: callInputOf(await calls.get(tx, callInput.callId)) };
   };
 
@@ -128,7 +136,8 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   };
 }
 
-function joined(call: CallsTable): Known {
+/** A call that is there already, as who comes back for it gets it. */
+export function joined(call: CallsTable): Joined {
   if (call.state === 'ended') return { status: 'replay', callId: call.id };
   return { status: 'attached', callId: call.id, ...(call.state !== 'running' && { unstarted: callInputOf(call) }) };
 }

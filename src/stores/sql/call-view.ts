@@ -24,6 +24,7 @@ export function callView(call: CallsTable, attempts: readonly AttemptsTable[]): 
     tags: fromNullableJsonText<Record<string, string>>(call.tags) ?? {},
     requestRef: call.request_ref,
     answerRef: call.answer_ref,
+    ...(call.state === 'ended' && call.repeat_hash !== null && { isOwed: true as const }),
     ...(call.erased_at !== null && { erasedAt: isoTime(call.erased_at) }),
     attempts: attempts.map(attemptView),
   };

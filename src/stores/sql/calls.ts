@@ -1,7 +1,7 @@
 /** Rows of calls, and the workflow input as it stands in them. */
 import type { Admission, CallInput, CallOutcome, Pricing } from '../../core/call/types.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { CallState } from '../../core/ports/ledger.ts';
+import type { CallState, RepeatMark } from '../../core/ports/ledger.ts';
 import { fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import type { Locks } from './locks.ts';
 import { prepare } from './prepared.ts';
@@ -17,6 +17,8 @@ interface EndedCall {
   error: string | null;
   cost: bigint;
   pricing: Pricing;
+  door: string | null;
+  repeatHash: string | null;
 }
 
 export function createCalls(db: Database, locks: Locks) {
@@ -47,6 +49,8 @@ export function createCalls(db: Database, locks: Locks) {
         request_ref: p.request_ref,
         answer_ref: p.answer_ref,
         admission: p.admission,
+        door: p.door,
+        repeat_hash: p.repeat_hash,
       })
       .onConflict((conflict) => conflict.column('id').doNothing()),
   );
@@ -70,6 +74,8 @@ export function createCalls(db: Database, locks: Locks) {
         error: p.error,
         cost_nano_usd: p.cost,
         pricing: p.pricing,
+        door: p.door,
+        repeat_hash: p.repeatHash,
       })
       .where('id', '=', p.id),
   );
@@ -85,8 +91,14 @@ export function createCalls(db: Database, locks: Locks) {
       return row;
     },
     /** Makes the row of a new call; false when the id is taken. */
-    async insert(tx: Tx, input: CallInput, subject: string | null, createdAt: number): Promise<boolean> {
-      return (await insert.run(tx, newCallRow(input, subject, createdAt))) === 1;
+    async insert(
+      tx: Tx,
+      input: CallInput,
+      subject: string | null,
+      createdAt: number,
+      repeat: RepeatMark | null = null,
+    ): Promise<boolean> {
+      return (await insert.run(tx, newCallRow(input, subject, createdAt, repeat))) === 1;
     },
     setAdmission: (tx: Tx, id: string, state: CallState, admission: Admission) =>
       setAdmission.run(tx, { id, state, admission: JSON.stringify(admission) }),
@@ -96,7 +108,12 @@ export function createCalls(db: Database, locks: Locks) {
   };
 }
 
-function newCallRow(input: CallInput, subject: string | null, createdAt: number): CallsTable {
+function newCallRow(
+  input: CallInput,
+  subject: string | null,
+  createdAt: number,
+  repeat: RepeatMark | null,
+): CallsTable {
   return {
     id: input.callId,
     tenant: input.principal.tenant,
@@ -117,6 +134,8 @@ function newCallRow(input: CallInput, subject: string | null, createdAt: number)
     request_ref: input.requestRef,
     answer_ref: null,
     admission: null,
+    door: repeat?.door ?? null,
+    repeat_hash: repeat?.hash ?? null,
   };
 }
 

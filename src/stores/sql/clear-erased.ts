@@ -39,6 +39,8 @@ export function createClearErased(parts: LedgerParts) {
         tags: p.tags,
         error: p.error,
         admission: p.admission,
+        door: null,
+        repeat_hash: null,
         erased_at: p.erased_at,
       })
       .where('id', '=', p.id),

@@ -9,6 +9,11 @@ import { fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import type { Outbox } from './outbox.ts';
 import type { AttemptsTable, CallsTable, Tx } from './schema.ts';
 
+interface EndOptions {
+  /** Where its client waits, if anywhere, the answer is not: it stays owed to it. Default false. */
+  staysOwed?: boolean;
+}
+
 export type EndCall = ReturnType<typeof createEndCall>;
 
 export function createEndCall({ calls, outbox, audit }: { calls: Calls; outbox: Outbox; audit: AuditLog }) {
@@ -18,8 +23,9 @@ export function createEndCall({ calls, outbox, audit }: { calls: Calls; outbox: 
     attempts: readonly AttemptsTable[],
     settlement: Settlement,
     now: number,
+    { staysOwed = false }: EndOptions = {},
   ): Promise<CallView> => {
-    const ended = endedCall(call, settlement, attempts, now);
+    const ended = endedCall(staysOwed ? call : { ...call, door: null, repeat_hash: null }, settlement, attempts, now);
     await calls.end(tx, {
       id: call.id,
       outcome: settlement.outcome,
@@ -28,6 +34,8 @@ export function createEndCall({ calls, outbox, audit }: { calls: Calls; outbox: 
       error: ended.error,
       cost: ended.cost_nano_usd,
       pricing: ended.pricing,
+      door: ended.door,
+      repeatHash: ended.repeat_hash,
     });
     await outbox.append(tx, 'call-end', now, endEvent(ended, attempts));
     if (settlement.outcome === 'denied') await audit.append(tx, now, denial(ended, settlement));

@@ -94,7 +94,8 @@ export function createRecordAttempt(
         const { callId: _callId, n: _n, ...changed } = report;
         const attemptsNow = rows.map((other) => (other.n === row.n ? { ...other, ...changed } : other));
         const success = { callId: call.id, outcome: 'succeeded', answerRef: payload.ref, error: null } as const;
-        return { written: true, call: await parts.endCall(tx, call, attemptsNow, success, now) };
+        const staysOwed = call.door !== input.by;
+        return { written: true, call: await parts.endCall(tx, call, attemptsNow, success, now, { staysOwed }) };
       }),
 
     recordFailure: (input) =>

@@ -32,6 +32,10 @@ export interface CallsTable {
   answer_ref: string | null;
   /** JSON: Admission. */
   admission: string | null;
+  /** `RepeatMark`: whose client waits; null while it has no client. */
+  door: string | null;
+  /** Null for a call with a key, and once its answer was given. */
+  repeat_hash: string | null;
 }
 
 export interface AttemptsTable {

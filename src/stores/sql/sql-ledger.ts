@@ -14,6 +14,7 @@ import { createHistoryKeys, type HistoryKeys } from './history-keys.ts';
 import { createKeys } from './keys.ts';
 import { createListCalls } from './list-calls.ts';
 import { createOpenAttempt } from './open-attempt.ts';
+import { createOwed } from './owed.ts';
 import type { OwnKeys } from './own-keys.ts';
 import { createOutboxMethods } from './outbox.ts';
 import { createLedgerParts } from './parts.ts';
@@ -55,6 +56,7 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
     ...createRecordAttempt(parts),
     ...createSettle(parts),
     ...createReconcile(parts),
+    ...createOwed(parts),
     ...createListCalls(parts),
     ...createBudgetStatus(parts),
     ...createKeys(parts),

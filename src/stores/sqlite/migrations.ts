@@ -170,4 +170,10 @@ export const migrations: readonly string[] = [
   create index calls_by_subject on calls (subject, tenant) where subject is not null;
   create index idempotency_by_call on idempotency (call_id);
   `,
+  `
+  -- A request without a key is known by this hash when its SDK repeats it, for as long as its answer is owed to its client.
+  alter table calls add column door text;
+  alter table calls add column repeat_hash text;
+  create index calls_owed on calls (repeat_hash) where repeat_hash is not null;
+  `,
 ];

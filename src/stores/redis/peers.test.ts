@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
+import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
+import { until } from '../../../test/support/test-node.ts';
+import { createRedisPeers, type RedisPeers } from './peers.ts';
+
+describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
+  const redis = useRedis();
+
+  async function nodeOf(fleet: string, node: string): Promise<RedisPeers> {
+    const peers = await createRedisPeers({ link: await linkTo(redis(), { fleet }), node });
+    onTestFinished(() => peers.close());
+    return peers;
+  }
+
+  it('a node that lives says so at once, one that closed its connection or never was is gone at once', async () => {
+    const [a, b] = await Promise.all([nodeOf('pair', 'a'), nodeOf('pair', 'b')]);
+    expect([await a.isGone('b'), await b.isGone('a'), await a.isGone('never was')]).toEqual([false, false, true]);
+    b.close();
+    await until('Redis has seen it', async () => {
+      const [, listeners] = (await redis().command('pubsub', 'numsub', 'holdfast:{pair}:node:b')) as [string, number];
+      return listeners === 0;
+    });
+    const asked = performance.now();
+    expect(await a.isGone('b')).toBe(true);
+    expect(performance.now() - asked).toBeLessThan(500);
+  });
+
+  it('a node of another fleet is nobody’s peer', async () => {
+    const [a] = await Promise.all([nodeOf('one fleet', 'a'), nodeOf('another fleet', 'b')]);
+    expect(await a.isGone('b')).toBe(true);
+  });
+
+  it('a machine that was lost keeps its connection: what says nothing for a second is gone', async () => {
+    const a = await nodeOf('lost', 'a');
+    const lost = await linkTo(redis(), { fleet: 'lost' });
+    await lost.client.subscribe(`${lost.prefix}node:b`);
+    const asked = performance.now();
+    expect(await a.isGone('b')).toBe(true);
+    expect(performance.now() - asked).toBeGreaterThan(990);
+  });
+
+  it('many who ask for one node at once ask once', async () => {
+    const a = await nodeOf('once', 'a');
+    const other = await linkTo(redis(), { fleet: 'once' });
+    const heard: string[] = [];
+    other.client.on('message', (_channel: string, text: string) => heard.push(text));
+    await other.client.subscribe(`${other.prefix}node:b`);
+    expect(await Promise.all(Array.from({ length: 20 }, () => a.isGone('b')))).toEqual(Array(20).fill(true));
+    expect(heard).toEqual(['who-asks a']);
+  });
+
+  it('without Redis, and for a moment after its return, nobody is gone; then the living are found again', async () => {
+    const [a, b] = await Promise.all([nodeOf('away', 'a'), nodeOf('away', 'b')]);
+    await redis().kill();
+    await until('it is away', async () => !(await a.isGone('never was')));
+    expect(await a.isGone('b')).toBe(false);
+    await redis().start();
+    const back = Date.now();
+    while (Date.now() - back < 2_500) {
+      expect([await a.isGone('never was'), await a.isGone('b')]).toEqual([false, false]);
+      await delay(50);
+    }
+    await until('it can tell again', () => a.isGone('never was'));
+    await until('the other can, too', () => b.isGone('never was'));
+    expect([await a.isGone('b'), await b.isGone('a')]).toEqual([false, false]);
+  });
+});

@@ -1,0 +1,88 @@
+/**
+ * Whether other nodes of the fleet live. Each listens on a channel of its own for as long as its process does: the system
+ * closes the connection of a process that was killed, and Redis knows within milliseconds that nobody listens there. A
+ * machine that was lost closes nothing, so who is asked and says nothing for a second is gone, too.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Peers } from '../../core/ports/peers.ts';
+import type { RedisLink } from './redis-link.ts';
+
+export interface RedisPeers extends Peers {
+  /** From here on this node is gone for the others. */
+  close(): void;
+}
+
+/** Longer than a busy node stands still. */
+const ANSWER_WITHIN_MS = 1_000;
+/** After Redis was away for all, one comes back before the other: not to be heard says nothing for so long. */
+const SETTLE_MS = 3_000;
+const PAUSE_WITHOUT_REDIS_MS = 200;
+const LISTEN_WITHIN_MS = 1_000;
+
+export async function createRedisPeers({ link, node }: { link: RedisLink; node: string }): Promise<RedisPeers> {
+  const channelOf = (name: string) => `${link.prefix}node:${name}`;
+  const ears = link.another({ enableOfflineQueue: true, maxRetriesPerRequest: null });
+  const verdicts = new Map<string, Promise<boolean>>();
+  /** By the node that is asked. */
+  const signsOfLife = new Map<string, () => void>();
+  let canTellFrom = Infinity;
+  let wasListening = false;
+  let isClosed = false;
+
+  ears.on('close', () => {
+    canTellFrom = Infinity;
+  });
+  ears.on('ready', () => {
+    canTellFrom = wasListening ? Date.now() + SETTLE_MS : 0;
+    wasListening = true;
+  });
+  ears.on('message', (_channel: string, text: string) => {
+    const [what, name = ''] = text.split(' ', 2);
+    if (what === 'alive') signsOfLife.get(name)?.();
+    if (what === 'who-asks')
+      link.client.publish(channelOf(name), `alive ${node}`).catch((error: unknown) => link.failed(error));
+  });
+  /** Once is enough: the driver subscribes again after each reconnection. */
+  async function listen(): Promise<void> {
+    while (!isClosed) {
+      try {
+        if (ears.status === 'wait') await ears.connect();
+        await ears.subscribe(channelOf(node));
+        return;
+      } catch {
+        // Redis is away, which the link says.
+        await delay(PAUSE_WITHOUT_REDIS_MS);
+      }
+    }
+  }
+  // The others are to hear of this node before it takes calls; one without Redis does not wait.
+  await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
+
+  async function ask(other: string): Promise<boolean> {
+    const sign = Promise.withResolvers<false>();
+    signsOfLife.set(other, () => sign.resolve(false));
+    try {
+      const listeners = await link.client.publish(channelOf(other), `who-asks ${node}`);
+      if (listeners === 0) return true;
+      return await Promise.race([sign.promise, delay(ANSWER_WITHIN_MS, true, { ref: false })]);
+    } catch (error) {
+      link.failed(error);
+      return false;
+    } finally {
+      signsOfLife.delete(other);
+    }
+  }
+
+  return {
+    async isGone(other) {
+      if (!link.isUp || Date.now() < canTellFrom) return false;
+      const asked = verdicts.get(other) ?? ask(other).finally(() => verdicts.delete(other));
+      verdicts.set(other, asked);
+      return asked;
+    },
+    close() {
+      isClosed = true;
+      ears.disconnect();
+    },
+  };
+}
