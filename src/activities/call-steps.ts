@@ -48,7 +48,7 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
     const request = deps.prepare(parsed);
     const [given, endUser] = [input.tags ?? {}, door.endUser(parsed)];
     const tags = deps.prepareTags(input.principal.tenant, given, endUser);
-    return deps.ledger.ensureCall(
+    const row = await deps.ledger.ensureCall(
       { ...input, tags },
       {
         subject: subjectOf(given, endUser),
@@ -56,6 +56,10 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         payloadTtlMs: deps.payloadTtlMs,
       },
     );
+    await deps.faults?.reach('after-row', input.callId);
+    // Options of the decision do not stand in the row: a step that runs again has them from its input.
+    const { mode, takesRollbacks } = input;
+    return { ...row, ...(mode && { mode }), ...(takesRollbacks && { takesRollbacks }) };
   }
 
   /** The ledger keeps the key of a call, not its team. */

@@ -16,9 +16,10 @@ import { createStartGate } from './start-gate.ts';
 import { searchAttributeKeys } from '../temporal/search-attribute-keys.ts';
 
 export interface CallEngine {
-  /** Starts `llmCall` under the call's id; one that runs already is fine. @throws HoldfastError `engine_unavailable`. */
-  start(input: CallInput): Promise<void>;
-  cancel(callId: string): Promise<void>;
+  /** Starts `llmCall` under the call's id. False where the engine has, or had, one of that id. @throws HoldfastError `engine_unavailable`. */
+  start(input: CallInput): Promise<boolean>;
+  /** False where no workflow of that id runs. @throws HoldfastError `engine_unavailable`. */
+  cancel(callId: string): Promise<boolean>;
   /**
    * Takes a call from lost workers: its tasks go to any worker, and its attempt, if another than `identity` has it, is
    * reported as lost, so that it runs again at once. True when one had.
@@ -94,8 +95,9 @@ export function createCallEngine(
             }),
           ),
         );
+        return true;
       } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
         if (HoldfastError.is(error)) throw error;
         throw new HoldfastError('engine_unavailable', `The durable engine cannot take calls now: ${reasonOf(error)}.`, {
           retryAfterMs: 1_000,
@@ -105,9 +107,9 @@ export function createCallEngine(
     async cancel(callId) {
       try {
         await client.workflow.getHandle(callId).cancel();
+        return true;
       } catch (error) {
-        // Closed in the meantime: there is nothing left to cancel.
-        if (error instanceof WorkflowNotFoundError) return;
+        if (error instanceof WorkflowNotFoundError) return false;
         throw new HoldfastError('engine_unavailable', `The cancel could not be delivered: ${reasonOf(error)}.`);
       }
     },

@@ -15,7 +15,7 @@ import { createCallService, type StartCall } from './call-service.ts';
 
 const fail = (error: unknown) => expect.unreachable(String(error));
 
-async function stage(start: (input: CallInput) => Promise<void>) {
+async function stage(start: (input: CallInput) => Promise<boolean>, stateInEngine: 'running' | 'closed' = 'running') {
   const { ledger, payloads, clock } = await temporaryLedger();
   const bus = createMemoryStreamBus();
   let ids = 0;
@@ -32,9 +32,9 @@ async function stage(start: (input: CallInput) => Promise<void>) {
     bus,
     engine: {
       start,
-      cancel: () => Promise.resolve(),
+      cancel: () => Promise.resolve(stateInEngine === 'running'),
       handOn: () => Promise.resolve(false),
-      stateOf: () => Promise.resolve('running'),
+      stateOf: () => Promise.resolve(stateInEngine),
     },
     orphans: createOrphans({ ledger, peers: noPeers, door: 'here', now: () => clock.now }),
     door: 'here',
@@ -66,7 +66,7 @@ async function stage(start: (input: CallInput) => Promise<void>) {
   return { calls, ledger, bus, request, accepted };
 }
 
-const unavailable = () => Promise.reject(new HoldfastError('engine_unavailable', 'no answer in time'));
+const unavailable = (): Promise<never> => Promise.reject(new HoldfastError('engine_unavailable', 'no answer in time'));
 
 it('a start that failed with nothing dispatched ends the call, frees its place, and lets the key try again', async () => {
   const { calls, ledger, bus, request } = await stage(unavailable);
@@ -81,7 +81,7 @@ it('a start that failed with nothing dispatched ends the call, frees its place, 
 it('a start that failed where the ledger cannot say so either leaves nothing that waits for the call', async () => {
   const { calls, ledger, bus, request } = await stage(async () => {
     await ledger.close();
-    await unavailable();
+    return unavailable();
   });
   await expect(calls.start(request)).rejects.toThrow(/destroyed/);
   expect(bus.channels).toBe(0);
@@ -92,7 +92,7 @@ it('a start whose answer was lost after the call had dispatched is followed to i
     const opened = await stand.ledger.openAttempt(openInput(input.callId));
     if (opened.status !== 'dispatched') throw new Error(opened.status);
     await stand.ledger.recordAnswer(answerOf(opened.lease));
-    await unavailable();
+    return unavailable();
   });
   const started = await stand.calls.start(stand.request);
   const call = await stand.ledger.getCall(started.callId);
@@ -101,15 +101,50 @@ it('a start whose answer was lost after the call had dispatched is followed to i
   expect(again).toMatchObject({ callId: started.callId, isNew: false });
 });
 
+it('an id of which the engine still has an older call starts nothing, says so, and gives its key the next id', async () => {
+  const taken = await stage((input) => Promise.resolve(input.callId !== 'call_k_1'), 'closed');
+  await expect(taken.calls.start(taken.request)).rejects.toMatchObject({ code: 'engine_unavailable', retryAfterMs: 0 });
+  expect(await taken.ledger.getCall('call_k_1')).toMatchObject({ state: 'ended', outcome: 'failed', attempts: [] });
+  expect(await taken.calls.start(taken.request)).toMatchObject({ callId: 'call_k_2', isNew: true });
+});
+
+it('a call that ended before its start was answered is followed to that end, with or without an attempt', async () => {
+  const stand = await stage(async ({ callId }) => {
+    await stand.ledger.settle({ callId, outcome: 'denied', answerRef: null, error: denial });
+    return false;
+  }, 'closed');
+  const denial = { code: 'budget_exceeded', message: 'full', source: 'gateway' } as const;
+  expect(await stand.calls.start(stand.request)).toMatchObject({ callId: 'call_k_1', isNew: true });
+  expect(await stand.ledger.getCall('call_k_1')).toMatchObject({ outcome: 'denied' });
+});
+
+it('a call that the engine does not have yet is cancelled in the ledger, and dispatches nothing when it comes there', async () => {
+  const starting = Promise.withResolvers<boolean>();
+  const begun = Promise.withResolvers<undefined>();
+  const { calls, ledger, request } = await stage(() => {
+    begun.resolve(undefined);
+    return starting.promise;
+  }, 'closed');
+  const start = calls.start(request);
+  await begun.promise;
+  await calls.cancel('call_k_1');
+  starting.resolve(true);
+  expect(await calls.waitForEnd((await start).callId, AbortSignal.timeout(5_000))).toMatchObject({
+    outcome: 'cancelled',
+    attempts: [],
+  });
+  expect(await ledger.openAttempt(openInput('call_k_1'))).toEqual({ status: 'ended' });
+});
+
 it('a repeated key attaches at the concurrency limit; another call is refused', async () => {
-  const { calls, request } = await stage(() => Promise.resolve());
+  const { calls, request } = await stage(() => Promise.resolve(true));
   const first = await calls.start(request);
   expect(await calls.start(request)).toMatchObject({ callId: first.callId, isNew: false });
   await expect(calls.start({ ...request, idempotencyKey: 'other' })).rejects.toMatchObject({ code: 'rate_limited' });
 });
 
 /** A request without a key, and the mark under which its call is found by a repeat. */
-async function keylessStage(start: (input: CallInput) => Promise<void> = () => Promise.resolve()) {
+async function keylessStage(start: (input: CallInput) => Promise<boolean> = () => Promise.resolve(true)) {
   const stand = await stage(start);
   const request: StartCall = { ...stand.request, idempotencyKey: null };
   const { callId } = await stand.calls.start(request);
@@ -120,7 +155,10 @@ async function keylessStage(start: (input: CallInput) => Promise<void> = () => P
 
 it('a repeat starts the call of its first try, whose door died before the start', async () => {
   const started: string[] = [];
-  const { calls, ledger, request, repeat } = await keylessStage((input) => Promise.resolve(void started.push(input.callId))); // prettier-ignore
+  const { calls, ledger, request, repeat } = await keylessStage((input) => {
+    started.push(input.callId);
+    return Promise.resolve(true);
+  });
   await ledger.accept(acceptInput('lost', { repeat }));
   const joined = await calls.start({ ...request, isSdkRetry: true });
   expect(joined).toMatchObject({ callId: 'lost-g1', isNew: false });

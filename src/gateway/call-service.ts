@@ -229,8 +229,14 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const { callId } = input;
     try {
       await deps.faults?.reach('before-start', callId);
-      await deps.engine.start(input);
+      const isNew = await deps.engine.start(input);
       await deps.faults?.reach('after-start', callId);
+      if (!isNew && (await deps.engine.stateOf(callId)) === 'closed') {
+        // It ran and ended just now, or ran long ago: a key whose rows are gone counts its generations anew.
+        throw new HoldfastError('engine_unavailable', 'The engine still has an older call of this id. Send it again.', {
+          retryAfterMs: 0,
+        });
+      }
     } catch (error) {
       const unavailable = HoldfastError.is(error)
         ? error
@@ -239,11 +245,24 @@ export function createCallService(deps: CallServiceDeps): CallService {
       // answer was lost. If it has dispatched already, it is a call like any other, and its caller waits for it.
       const settlement = { callId, outcome: 'failed', answerRef: null, error: unavailable.toRecord() } as const;
       const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
-      if (call.attempts.length === 0) {
+      const isOurs = call.outcome === 'failed' && call.error?.code === unavailable.code;
+      if (isOurs && call.attempts.length === 0) {
         freePlace(call);
         throw unavailable;
       }
     }
+  }
+
+  /** A call that the engine does not have is about to be started, here or by who finds it: ended, it dispatches nothing. */
+  async function cancelUnstarted(callId: string): Promise<void> {
+    const error = {
+      code: 'cancelled',
+      message: 'The call was cancelled before its start.',
+      source: 'gateway',
+    } as const;
+    const settlement = { callId, outcome: 'cancelled', answerRef: null, error } as const;
+    const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
+    if (call.state === 'ended') deps.bus.publish(callId, { type: 'call-end', call });
   }
 
   /** Under the concurrency limit. */
@@ -321,7 +340,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       if (call.state === 'ended') return;
       // In this process the provider's socket closes at once; the engine's cancel reaches the others.
       deps.bus.requestCancel(callId);
-      await deps.engine.cancel(callId);
+      if (!(await deps.engine.cancel(callId))) await cancelUnstarted(callId);
     },
     leave: (callId) => deps.ledger.leaveOwed(callId, deps.door),
     onCallEnd: freePlace,

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../../test/support/test-node.ts';
 import { openSse } from './sse-response.ts';
@@ -91,8 +92,14 @@ it('says nothing in between where events come often enough', async () => {
   let received = '';
   client.on('data', (chunk: Buffer) => (received += chunk.toString()));
   client.resume();
-  const sse = openSse(response, {}, { keepAliveMs: 5_000 });
-  for (let n = 0; n < 20; n++) await sse.write([{ data: String(n) }]);
+  const sse = openSse(response, {}, { keepAliveMs: 2_000 });
+  const began = performance.now();
+  // For longer than that in all: it is the last event that counts.
+  for (let n = 0; n < 20; n++) {
+    await sse.write([{ data: String(n) }]);
+    await delay(150);
+  }
+  expect(performance.now() - began).toBeGreaterThan(2_500);
   sse.end();
   await once(client, 'end');
   expect(received).toContain('data: 19');

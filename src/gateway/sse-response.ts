@@ -15,7 +15,7 @@ const STALLED_READER_MS = 60_000;
 /** Written at once: a reader that takes this much within its time is slow, not stalled. */
 const SLICE_BYTES = 64 * 1024;
 
-/** A model that thinks, or works in the background, is silent for longer than many proxies keep an idle connection. */
+/** A model that thinks in the middle of its answer is silent for longer than many proxies keep an idle connection. */
 const KEEP_ALIVE_MS = 15_000;
 /** A comment: every reader of server-sent events passes over it. */
 const KEEP_ALIVE = ': keep-alive\n\n';

@@ -8,7 +8,7 @@ import type { CallView, Ledger, OpenCall } from '../core/ports/ledger.ts';
 export interface LostStartsDeps {
   ledger: Pick<Ledger, 'unstartedCalls' | 'getCall' | 'settle'>;
   engine: {
-    start(input: CallInput): Promise<void>;
+    start(input: CallInput): Promise<unknown>;
     stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
   };
   now(): number;

@@ -10,7 +10,7 @@ import { putRightLostStart } from './lost-starts.ts';
 export interface SweepDeps {
   ledger: Ledger;
   engine: {
-    start(input: CallInput): Promise<void>;
+    start(input: CallInput): Promise<unknown>;
     stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
   };
   now(): number;

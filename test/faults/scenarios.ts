@@ -66,6 +66,14 @@ export const scenarios: readonly Scenario[] = [
     ...once,
   },
   {
+    promise: 'a call without a door that had its row when its node was killed is admitted by the next one, once',
+    point: 'after-row',
+    ...kill,
+    ...answered,
+    ...once,
+    isInline: true,
+  },
+  {
     promise: 'a call without a door that was admitted when its node was killed is not held for twice',
     point: 'after-hold',
     ...kill,

@@ -3,7 +3,7 @@ import type { Admission, AttemptOutcome, CallInput, CallResult, Candidate } from
 import type { RecordedHistory } from '../../src/cli/replay/recorded-history.ts';
 import { attributesOf } from '../../src/cli/replay/event-payloads.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts';
-import type { SweepClass, Turn } from './outcome-classes.ts';
+import { INPUT_REFUSED, type SweepClass, type Turn } from './outcome-classes.ts';
 
 interface Event {
   /** Without `EVENT_TYPE_`. */
@@ -43,6 +43,7 @@ function callClasses(events: readonly Event[]): string[] {
       .flatMap(({ type }) => /^ACTIVITY_TASK_(COMPLETED|FAILED|TIMED_OUT)$/.exec(type)?.[1] ?? [])
       .map(stepClass),
     ...turns(events, outcomes, attributes),
+    ...(attributes('WORKFLOW_EXECUTION_FAILED').length > 0 ? [INPUT_REFUSED] : []),
   ];
 }
 

@@ -18,7 +18,7 @@ const CALL_OUTCOMES: Record<CallOutcome, true> = {
 const ENDS_CALLS: Record<ErrorCode, boolean> = {
   invalid_request: true,
   content_blocked: true,
-  capability_missing: false,
+  capability_missing: true,
   context_too_long: true,
   unauthenticated: false,
   budget_exceeded: true,
@@ -35,7 +35,7 @@ const ENDS_CALLS: Record<ErrorCode, boolean> = {
   provider_timeout: true,
   outcome_unknown: true,
   all_candidates_failed: true,
-  engine_unavailable: false,
+  engine_unavailable: true,
 };
 
 const ATTEMPT_ENDS: Record<AttemptOutcome['status'], true> = { pending: true, answered: true, failed: true };
@@ -64,6 +64,9 @@ const TURNS = [
 
 const SWEEPS = ['sweep COMPLETED', 'sweep FAILED', 'run waits', 'run CONTINUED_AS_NEW', 'run CANCELED'] as const;
 
+/** An input that is no call's ends the workflow itself; every other end is a result. */
+export const INPUT_REFUSED = 'run FAILED';
+
 export type Turn = (typeof TURNS)[number];
 export type SweepClass = (typeof SWEEPS)[number];
 
@@ -75,6 +78,7 @@ export const outcomeClasses: Record<keyof typeof workflows, readonly string[]> =
     ...Object.keys(ATTEMPT_ENDS).map((status) => `attempt ${status}`),
     ...STEP_EVENTS.map((event) => `paying step ${event}`),
     ...TURNS,
+    INPUT_REFUSED,
   ],
   reconcileAttempts: SWEEPS,
 };

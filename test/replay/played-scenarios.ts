@@ -29,6 +29,18 @@ export const playedScenarios: readonly PlayedScenario[] = [
   played('paying-step-failed', 10 * MINUTES, () =>
     Promise.reject(ApplicationFailure.nonRetryable('played', 'engine_unavailable')),
   ),
+  {
+    name: 'admission-failed',
+    run: (test) =>
+      inWorld(test, ok, (world) => {
+        const { admission: _admission, ...input } = world.call(lost, MINUTES);
+        return runTo('COMPLETED', test, world, input.callId, input);
+      }),
+  },
+  {
+    name: 'input-refused',
+    run: (test) => inWorld(test, ok, (world) => runTo('FAILED', test, world, newCallId(), 'no call')),
+  },
   played('context-too-long', 10 * MINUTES, failing('context_too_long')),
   sweeping('sweeps-continued-as-new', 1, ok, async (handle) => {
     await until('its first run ends', async () => (await statusOf(handle)) === 'CONTINUED_AS_NEW', MINUTES);
@@ -81,17 +93,23 @@ function played(name: string, totalMs: number, attempts: Attempts): PlayedScenar
   return {
     name,
     run: (test) =>
-      inWorld(test, ok, async (world) => {
+      inWorld(test, ok, (world) => {
         const input = world.call(attempts, totalMs);
-        const handle = await test.client.workflow.start('llmCall', {
-          workflowId: input.callId,
-          taskQueue: world.taskQueue,
-          args: [input],
-        });
-        await until('the call ends', async () => (await statusOf(handle)) === 'COMPLETED', AGAIN_AND_AGAIN_WITHIN_MS);
-        return { workflowId: handle.workflowId, runId: handle.firstExecutionRunId };
+        return runTo('COMPLETED', test, world, input.callId, input);
       }),
   };
+}
+
+async function runTo(
+  status: 'COMPLETED' | 'FAILED',
+  { client }: TestNode,
+  { taskQueue }: PlayedWorld,
+  workflowId: string,
+  input: unknown,
+): Promise<{ workflowId: string; runId: string }> {
+  const handle = await client.workflow.start('llmCall', { workflowId, taskQueue, args: [input] });
+  await until('the call ends', async () => (await statusOf(handle)) === status, AGAIN_AND_AGAIN_WITHIN_MS);
+  return { workflowId, runId: handle.firstExecutionRunId };
 }
 
 function sweeping(

@@ -1,12 +1,16 @@
 /** A worker whose activities are played, for what cannot be brought about on a whole node within reason. */
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import type { CallSteps, MaintenanceActivities, ProviderActivities, SweepReport } from '../../src/activities/types.ts';
 import type { AttemptOutcome, CallInput, RoutePlan } from '../../src/core/call/types.ts';
+import type { ErrorRecord } from '../../src/core/errors.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';
 import { workflowBundle } from '../../src/workers/bundle.ts';
 import { succeededResult } from '../support/succeeded-result.ts';
 import type { TestNode } from '../support/test-node.ts';
+
+const AWAY = { code: 'engine_unavailable', message: 'played', source: 'gateway' } satisfies ErrorRecord;
 
 /** How one order to a provider goes. `order` counts from 1, `tries` of the same order too. */
 export type Attempts = (order: number, tries: number) => Promise<AttemptOutcome>;
@@ -46,7 +50,8 @@ export async function startPlayedWorld(
   const scripts = new Map<string, Attempts>();
   let sweeps = 0;
   const activities: CallSteps & ProviderActivities & MaintenanceActivities = {
-    admit: () => Promise.reject(new TypeError('a played call is admitted by its door')),
+    // A played call is admitted by its door, or not at all.
+    admit: () => Promise.reject(ApplicationFailure.nonRetryable('played', 'engine_unavailable', AWAY)),
     selectCredential: () => Promise.resolve({ credential: null }),
     stopAttempt: () => Promise.resolve(),
     collectAnswer: () => Promise.reject(new TypeError('a played attempt is never pending')),

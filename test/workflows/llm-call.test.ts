@@ -57,6 +57,7 @@ const expected: Record<string, { outcome: string; code?: string; attempts: [stri
   'denied-inline': { outcome: 'denied', code: 'budget_exceeded', attempts: [], hits: 0 },
   'inline-unknown-model': { outcome: 'denied', code: 'not_found', attempts: [], hits: 0 },
   'inline-blocked': { outcome: 'failed', code: 'content_blocked', attempts: [], hits: 0 },
+  'inline-incapable': { outcome: 'denied', code: 'capability_missing', attempts: [], hits: 0 },
   'inline-malformed': { outcome: 'failed', code: 'invalid_request', attempts: [], hits: 0 },
   'refused-between-attempts': {
     outcome: 'failed',

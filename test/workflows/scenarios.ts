@@ -22,6 +22,7 @@ providers:${SIM_PROVIDER}
   other: { kind: anthropic, baseUrl: SIM, apiKey: env:OTHER_KEY, allowPrivateAddress: true }
 models:
   small: { targets: [{ provider: sim, model: sim-small }] }
+  foreground: { targets: [{ provider: other, model: sim-small }] }
   busy: { targets: [{ provider: sim, model: sim-busy }] }
   patient: { targets: [{ provider: sim, model: sim-small+status=429+times=1+retryAfter=60000 }, { provider: sim, model: sim-small }] }
   failover: { targets: [{ provider: sim, model: sim-down }, { provider: other, model: sim-small }], retries: { maxAttempts: 1 } }
@@ -140,6 +141,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'denied-inline', run: (test) => inline(test, 'small', { tenant: 'poor' }) },
   { name: 'inline-unknown-model', run: (test) => inline(test, 'nothing') },
   { name: 'inline-blocked', run: (test) => inline(test, 'small', { content: 'use AKIAIOSFODNN7EXAMPLE' }) },
+  { name: 'inline-incapable', run: (test) => inline(test, 'foreground', { background: true }) },
   { name: 'inline-malformed', run: (test) => inline(test, 'small', { content: 42 }) },
   { name: 'refused-between-attempts', run: (test) => throughDoor(test, 'tight', { key: KEYS.tight }) },
   { name: 'rate-limited-everywhere', run: (test) => throughDoor(test, 'limited') },

@@ -13,6 +13,8 @@ export const FAULT_POINTS = [
   'before-start',
   /** The engine has the call; its caller has no answer yet. */
   'after-start',
+  /** A call that came without a door has its row; it is not admitted, and nothing is held for it. */
+  'after-row',
   /** A call that came without a door was admitted and holds money; the engine does not know the decision. */
   'after-hold',
   /** An order has come; its row does not say `dispatched`. What is thrown here stands for a ledger that is away. */

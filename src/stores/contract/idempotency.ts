@@ -113,11 +113,32 @@ export function describeIdempotency(open: OpenStore): void {
     test('an expired key is as if it were absent, and its next call has another id', async () => {
       const { ledger, clock } = await open();
       await claim(ledger);
+      await ledger.settle(success('call-order-17-g1'));
       clock.now += DAY_MS + 1;
       expect(await claim(ledger, 'order-17', 'hash-2')).toMatchObject({
         status: 'accepted',
         input: { callId: 'call-order-17-g2' },
       });
+    });
+
+    test('a key does not expire while its call runs', async () => {
+      const { ledger, clock } = await open();
+      await claim(ledger);
+      clock.now += 10 * DAY_MS;
+      await ledger.prune(clock.now, DAY_MS);
+      expect(await claim(ledger)).toMatchObject({ status: 'attached', callId: 'call-order-17-g1' });
+      expect(await claim(ledger, 'order-17', 'hash-2')).toMatchObject({ status: 'conflict' });
+    });
+
+    test('a call stays for as long as its key stands for it, however short calls are kept', async () => {
+      const { ledger, clock } = await open();
+      await claim(ledger);
+      await ledger.settle(success('call-order-17-g1'));
+      clock.now += DAY_MS - 1;
+      expect((await ledger.prune(clock.now, HOUR_MS)).calls).toBe(0);
+      expect(await claim(ledger)).toEqual({ status: 'replay', callId: 'call-order-17-g1' });
+      clock.now += 1;
+      expect((await ledger.prune(clock.now, HOUR_MS)).calls).toBe(1);
     });
 
     test('a pruned key does not give the id of a call that is still there', async () => {

@@ -50,8 +50,10 @@ export function createAccept(parts: LedgerParts): Pick<Ledger, 'accept' | 'ensur
   ): Promise<{ result: Known } | { result: null; generation: number }> => {
     const row = await parts.idempotency.find.first(tx, { tenant, key: claim.key });
     if (!row) return { result: null, generation: FIRST_GENERATION };
-    const isCurrent = row.expires_at > parts.now();
-    const call = isCurrent ? await calls.find(tx, row.call_id) : undefined;
+    const standing = await calls.find(tx, row.call_id);
+    // The time of a key is for what has ended: for as long as its call runs, it stands for it.
+    const isCurrent = row.expires_at > parts.now() || (standing !== undefined && standing.state !== 'ended');
+    const call = isCurrent ? standing : undefined;
     // What the key was used with can be compared no more once it was erased.
     if (isCurrent && row.body_hash !== claim.bodyHash && call?.erased_at == null) {
       return { result: { status: 'conflict', callId: row.call_id } };

@@ -18,8 +18,9 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
   // Rows that another transaction has in hand are passed over: a claim or a payload may be renewed at this moment, and
   // another node may be pruning.
   //
-  // An attempt of unknown outcome still holds money: its call stays until that is booked.
-  const calls = prepare((p: { before: number; limit: number }) =>
+  // An attempt of unknown outcome still holds money: its call stays until that is booked. A key that still stands for a call
+  // would pay for it again without it.
+  const calls = prepare((p: { before: number; now: number; limit: number }) =>
     db.deleteFrom('calls').where(
       'id',
       'in',
@@ -37,6 +38,17 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
                   .select('n')
                   .whereRef('attempts.call_id', '=', 'calls.id')
                   .where('attempts.state', '=', 'unknown'),
+              ),
+            ),
+          )
+          .where((eb) =>
+            eb.not(
+              eb.exists(
+                eb
+                  .selectFrom('idempotency')
+                  .select('idem_key')
+                  .whereRef('idempotency.call_id', '=', 'calls.id')
+                  .where('idempotency.expires_at', '>', p.now),
               ),
             ),
           )
@@ -170,10 +182,13 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
     while ((await context.write((tx) => usedUpKeys.run(tx, { limit: BATCH }))) === BATCH);
   };
 
-  const inBatches = async (statement: Prepared<{ before: number; limit: number }, unknown>, before: number) => {
+  const inBatches = async <P extends { before: number }>(
+    statement: Prepared<P & { limit: number }, unknown>,
+    bounds: P,
+  ) => {
     let deleted = 0;
     for (;;) {
-      const count = await context.write((tx) => statement.run(tx, { before, limit: BATCH }));
+      const count = await context.write((tx) => statement.run(tx, { ...bounds, limit: BATCH }));
       deleted += count;
       if (count < BATCH) return deleted;
     }
@@ -184,10 +199,10 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
       const damaged = await keepWhatOpenCallsNeed(now);
       const pruned = {
         damaged,
-        calls: await inBatches(calls, now - callRetentionMs),
-        idempotency: await inBatches(idempotency, now),
-        payloads: (await clearErased()) + (await inBatches(payloads, now)),
-        windows: await inBatches(windows, now - callRetentionMs - WINDOW_GRACE_MS),
+        calls: await inBatches(calls, { before: now - callRetentionMs, now }),
+        idempotency: await inBatches(idempotency, { before: now }),
+        payloads: (await clearErased()) + (await inBatches(payloads, { before: now })),
+        windows: await inBatches(windows, { before: now - callRetentionMs - WINDOW_GRACE_MS }),
       };
       await deleteUsedUpKeys();
       return pruned;
