@@ -26,6 +26,8 @@ export interface AttemptDeps {
   payloadTtlMs: number;
   /** Unix milliseconds. */
   now(): number;
+  /** Waits; rejects when the signal aborts. Default: real time. */
+  pause?(ms: number, signal: AbortSignal): Promise<unknown>;
   /** Told of each call that ends with an answer here. */
   onCallEnd(call: CallView): void;
   /** Tests only. */
