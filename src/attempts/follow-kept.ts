@@ -50,7 +50,7 @@ export function createLiveAnswer(
     deps.bus,
     order.callId,
     lease.attempt,
-    () => Promise.resolve(deps.faults?.reach('mid-stream', order.callId)),
+    async () => deps.faults?.reach('mid-stream', order.callId),
     deps.onDefect,
   );
   const isTakenOver = onId === undefined;

@@ -62,8 +62,8 @@ function textOf(sse: string): string {
 
 it('the official OpenAI client has text while the job is at work, and the rest of it when that ends', async () => {
   const openai = new OpenAI({ apiKey: 'none', baseURL: `${test.url}/v1`, maxRetries: 0, defaultHeaders: BACKGROUND });
-  const more = { stream: true as const, stream_options: { include_usage: true } };
-  const { data, response } = await openai.chat.completions.create(body('held', 'live openai', more)).withResponse();
+  const asked = { ...body('held', 'live openai'), stream: true as const, stream_options: { include_usage: true } };
+  const { data, response } = await openai.chat.completions.create(asked).withResponse();
   let text = '';
   let usage: OpenAI.CompletionUsage | null | undefined;
   const working: number[] = [];
