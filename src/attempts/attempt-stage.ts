@@ -218,7 +218,7 @@ export function stage({
         followed.push(input);
         const said = replies.shift();
         if (said === undefined) throw new Error('asked once too often');
-        if ('status' in said) return said as FollowResult<T>;
+        if ('status' in said) return said;
         if ('body' in said) return { status: 'answered', value: input.decode(JSON.stringify(said.body)) };
         return readEvents(input, said);
       },

@@ -7,7 +7,7 @@ import { openAiAnswer, openAiResponse } from './openai-wire.ts';
 
 export interface KeptAnswers {
   /** Begins to work on a response; it is ready after the behaviour's delay, and its pace for each of its events. */
-  begin(model: string, said: Composition, behaviour: Behaviour, isStreamed: boolean): JsonObject;
+  begin(model: string, said: Composition, behaviour: Behaviour, isStreamed: boolean): Begun;
   /** Keeps a completion, whatever becomes of the connection that asked for it. */
   keep(model: string, said: Composition): void;
   /** The response or completion of a path such as `/v1/responses/resp_1`; null when there is none, or not any more. */
@@ -20,6 +20,12 @@ export interface KeptAnswers {
   readonly working: number;
   /** Has the responses go on that wait for it. */
   release(): void;
+}
+
+interface Begun {
+  body: JsonObject;
+  /** Null where it was not begun as a stream. */
+  streamed: StreamedJob | null;
 }
 
 export interface StreamedJob {
@@ -114,7 +120,7 @@ export function createKeptAnswers(now: () => number = Date.now): KeptAnswers {
         job.streamed = { model, said, behaviour, events: (after, left) => eventsOf(job, events, after, left) };
       }
       add(`/v1/responses/${id}`, job);
-      return openAiResponse(id, model, said, 'queued');
+      return { body: openAiResponse(id, model, said, 'queued'), streamed: job.streamed };
     },
     keep(model, said) {
       add(`/v1/chat/completions/${said.id}`, {

@@ -59,7 +59,7 @@ function streamItem(said: Composition, item: JsonObject, index: number): Unnumbe
       whole,
     ];
   }
-  const text = String(item['arguments']);
+  const text = typeof item['arguments'] === 'string' ? item['arguments'] : '';
   return [
     added({ status: 'in_progress', arguments: '' }),
     ...(text.match(/.{1,8}/gs) ?? []).map((delta) => ({

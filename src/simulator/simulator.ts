@@ -151,9 +151,8 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     if (body['store'] === true) kept.keep(model, said);
     if (isBackground) {
       const begun = kept.begin(model, said, told, stream);
-      const job = kept.streamed(`/v1/responses/${String(begun['id'])}`);
-      if (job) await sendJob(response, job, -1, behaviour);
-      else sendJson(response, 200, begun);
+      if (begun.streamed) await sendJob(response, begun.streamed, -1, behaviour);
+      else sendJson(response, 200, begun.body);
     } else if (path.endsWith('/embeddings')) sendJson(response, 200, openAiEmbeddings(model, body));
     else if (!stream) {
       const answer = { gemini: geminiAnswer, anthropic: anthropicAnswer, openai: openAiAnswer }[wire];

@@ -47,7 +47,7 @@ const callOf = (response: Response) =>
 async function read(response: Response, onText: (text: string) => unknown = () => undefined): Promise<string> {
   let raw = '';
   for await (const piece of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    raw += piece as string;
+    raw += piece;
     await onText(textOf(raw));
   }
   return raw;

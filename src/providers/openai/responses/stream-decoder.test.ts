@@ -84,7 +84,7 @@ const STREAM: Unnumbered[] = [
   completed([said('Hello there')]),
 ];
 const numbered = (events: readonly Unnumbered[]) =>
-  events.map((event, index) => ({ ...event, sequence_number: index }) as ResponseStreamEvent);
+  events.map((event, index) => ({ ...event, sequence_number: index }));
 const raw = (event: unknown) => ({ data: JSON.stringify(event) });
 
 function decode(events: readonly Unnumbered[]) {
