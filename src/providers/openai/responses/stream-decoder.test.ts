@@ -1,7 +1,11 @@
 /** Events in the shapes of the official SDK. */
 import type { Response, ResponseOutputItem, ResponseStreamEvent } from 'openai/resources/responses/responses';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChatEvent } from '../../../core/chat.ts';
+import { ProviderFailureError } from '../../../core/ports/provider.ts';
+import { doorWires } from '../../registry.ts';
+import { replayFrames } from '../../stream-bridge.ts';
 import { createResponseStreamDecoder } from './stream-decoder.ts';
 
 /** Each with all of its fields but its number. */
@@ -218,6 +222,20 @@ describe('a stream that is asked for again', () => {
   });
 });
 
+it('its frames that say something are enough to replay it, in each wire of a caller', () => {
+  const decoder = createResponseStreamDecoder();
+  const frames = numbered(STREAM).flatMap((event) => (decoder.push(raw(event)).length > 0 ? [raw(event)] : []));
+  expect(frames).toHaveLength(5);
+  if (decoder.said?.state !== 'answered') throw new Error('it did not end');
+  const stored = { answer: decoder.said.answer, frames, warnings: [] };
+  for (const wire of ['openai-chat', 'anthropic-messages'] as const) {
+    const request = { wire, body: {}, stream: true };
+    const encoder = doorWires[wire].createStreamEncoder(request);
+    const live = [...decode(STREAM).events.flatMap((event) => encoder.push([event])), ...encoder.end()];
+    expect(replayFrames(stored, doorWires[wire], request)).toEqual(live);
+  }
+});
+
 describe('what was streamed is compared with the answer', () => {
   it.each([
     ['lacks text', [...STREAM.slice(0, 9), completed([said('Hello there')])]],
@@ -275,4 +293,33 @@ describe('an event that cannot be', () => {
     expect(decoder.cursor).toBe(8);
     expect(textIn(decoder.push(raw(numbered(STREAM)[9])))).toBe('there');
   });
+});
+
+it('events of any shape are read or refused in its own terms', () => {
+  const type = fc.constantFrom(...STREAM.map((event) => event.type), 'response.failed', 'error', 'other');
+  const event = fc.record(
+    {
+      type,
+      sequence_number: fc.oneof(fc.nat(20), fc.jsonValue()),
+      response: fc.oneof(fc.constant(response('completed')), fc.jsonValue()),
+      item: fc.oneof(fc.constant({ type: 'function_call' }), fc.jsonValue()),
+      delta: fc.jsonValue(),
+      output_index: fc.jsonValue(),
+      error: fc.jsonValue(),
+    },
+    { requiredKeys: ['type'] },
+  );
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 8 }), (events) => {
+      const decoder = createResponseStreamDecoder();
+      for (const one of [numbered(STREAM)[0], ...events]) {
+        try {
+          decoder.push(raw(one));
+        } catch (error) {
+          if (!(error instanceof ProviderFailureError)) throw error;
+        }
+      }
+      expect(decoder.responseId).toBe('resp_1');
+    }),
+  );
 });
