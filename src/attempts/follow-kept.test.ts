@@ -183,6 +183,22 @@ describe('the stream of work in the background', () => {
     expect(framesOf(set.published)).toEqual([]);
   });
 
+  it('is left to another process when this one is to end: nothing is recorded, and the job goes on', async () => {
+    const leaving = new AbortController();
+    const set = live({
+      replies: [{ events: EVENTS, before: { 3: () => leaving.abort() } }],
+      deps: { leaving: leaving.signal },
+    });
+    await expect(set.run(BACKGROUND)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    expect(set.steps).toEqual(['open', START, 'streaming resp_1']);
+    const early = live({ replies: [{ events: EVENTS }], deps: { leaving: AbortSignal.abort() } });
+    await expect(early.run(BACKGROUND)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    expect(early.steps).toEqual(['open', START, 'streaming resp_1']);
+    const takenOver = live({ opens: [TAKEN_OVER], deps: { leaving: AbortSignal.abort() } });
+    await expect(takenOver.run(BACKGROUND)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    expect(takenOver.steps).toEqual(['open']);
+  });
+
   it('that someone else has the order of by now is stopped, and nothing of it is given out', async () => {
     const set = live({ replies: [{ events: EVENTS }, { body: response('cancelled') }] });
     set.ledger.markStreaming = () => Promise.resolve({ written: false, reason: 'fenced' });

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AttemptOutcome } from '../core/call/types.ts';
 import type { SseEvent } from '../core/chat.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { KeptAnswer, KeptAnswers, KeptStreamDecoder } from '../core/ports/provider.ts';
 import type { FollowResult } from '../providers/dispatch/dispatcher.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
@@ -20,6 +21,7 @@ import {
   withdrawKept,
   type KeptAttempt,
 } from './kept-answer.ts';
+import { createStopping } from './stopping.ts';
 
 /** Before each connection that follows one which brought nothing; after the last the answer is asked for in one piece. */
 const PAUSES_MS = [200, 500, 1_000, 2_000, 4_000];
@@ -98,7 +100,11 @@ export function createLiveAnswer(
 }
 
 /** Takes up, from its start, the stream of an attempt whose process was lost. */
-export function followKept(deps: AttemptDeps, attempt: KeptAttempt, signal: AbortSignal): Promise<AttemptOutcome> {
+export async function followKept(
+  deps: AttemptDeps,
+  attempt: KeptAttempt,
+  signal: AbortSignal,
+): Promise<AttemptOutcome> {
   deps.bus.publish(attempt.order.callId, {
     type: 'attempt-start',
     attempt: attempt.lease.attempt,
@@ -106,20 +112,29 @@ export function followKept(deps: AttemptDeps, attempt: KeptAttempt, signal: Abor
     model: attempt.order.candidate.model,
     wire: attempt.kept.wire,
   });
-  return readToEnd(deps, attempt, createLiveAnswer(deps, { attempt, kept: attempt.kept }), null, signal);
+  const stopping = createStopping();
+  stopping.listenTo(signal, deps.leaving);
+  try {
+    const live = createLiveAnswer(deps, { attempt, kept: attempt.kept });
+    return await readToEnd(deps, attempt, live, null, { cancelled: signal, any: stopping.signal });
+  } finally {
+    stopping.forget();
+  }
 }
 
 /**
  * Reads on until the provider has said how its answer ends. `pending` when its stream cannot be had: the answer is made all
  * the same.
  * @param last how the connection ended that was read so far; null for none.
+ * @param stops what ends the reading: the call's cancel, or any reason.
+ * @throws HoldfastError `engine_unavailable` when this process is to end: the engine has another worker take the stream up.
  */
 export async function readToEnd(
   deps: AttemptDeps,
   attempt: KeptAttempt,
   live: LiveAnswer,
   last: FollowResult<KeptAnswer> | null,
-  signal: AbortSignal,
+  stops: { cancelled: AbortSignal; any: AbortSignal },
 ): Promise<AttemptOutcome> {
   const { order, lease } = attempt;
   const { decoder } = live;
@@ -127,10 +142,11 @@ export async function readToEnd(
   let result = last;
   let heard: number | null = null;
   for (let fruitless = 0; ;) {
+    await live.settled();
+    if (decoder.said !== null) return conclude(deps, attempt, live, decoder.said);
+    if (stops.cancelled.aborted) return withdrawKept(deps, attempt, 'cancelled');
+    if (stops.any.aborted) throw leftToAnother();
     if (result !== null) {
-      await live.settled();
-      if (decoder.said !== null) return conclude(deps, attempt, live, decoder.said);
-      if (signal.aborted) return withdrawKept(deps, attempt, 'cancelled');
       if (live.isBroken) return askOnce(deps, attempt, live);
       if (result.status === 'answered') return takeAnswer(deps, attempt, result.value, live.mayBeHeld);
       if (deps.now() >= order.deadlineAt || (result.status === 'failed' && isGone(result.failure))) return pending;
@@ -139,18 +155,22 @@ export async function readToEnd(
       if (pause === undefined) return pending;
       fruitless += 1;
       heard = decoder.cursor;
-      await wait(deps, pause, signal);
-      if (isStopped(signal)) return withdrawKept(deps, attempt, 'cancelled');
+      await wait(deps, pause, stops.any);
     }
+    // Stopped in a pause, it sends nothing, and ends above.
     result = await deps.dispatcher.follow({
       query: attempt.kept.encodeFollow(queryOf(attempt), decoder.cursor),
       decode: (text) => attempt.kept.decode(text),
       decodeFailure: attempt.adapter.decodeFailure,
       timeouts: { ...order.timeouts, totalMs: order.deadlineAt - deps.now() },
-      signal,
+      signal: stops.any,
       onEvent: (raw) => live.take(raw),
     });
   }
+}
+
+function leftToAnother(): HoldfastError {
+  return new HoldfastError('engine_unavailable', 'This node ends; another one takes the stream up.');
 }
 
 /** With the frames where they make up the answer: a client then stands in it where it stood in the stream. */
@@ -181,9 +201,4 @@ async function wait(deps: AttemptDeps, ms: number, signal: AbortSignal): Promise
 
 function pauseFor(ms: number, signal: AbortSignal): Promise<unknown> {
   return delay(ms, undefined, { signal });
-}
-
-/** A call, not a field: what was false before an await may be true after it. */
-function isStopped(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -15,6 +15,7 @@ import { createLiveAnswer, readToEnd } from './follow-kept.ts';
 import { endedBy, stopAtProvider, takeAnswer, withdrawKept, type KeptAttempt } from './kept-answer.ts';
 import { outcomeUnknown } from './outcomes.ts';
 import { giveUpUnknown, recordBrokenExchange, recordFailure } from './record-attempt.ts';
+import { createStopping } from './stopping.ts';
 import { untilRecorded } from './until-recorded.ts';
 
 type FailedStart = Extract<AskResult<KeptAnswer>, { status: 'failed' }>;
@@ -79,17 +80,16 @@ async function startLive(
   signal: AbortSignal,
 ): Promise<AttemptOutcome> {
   const named: { attempt: KeptAttempt | null; isNoted: boolean } = { attempt: null, isNoted: false };
-  const reading = new AbortController();
-  const stop = () => reading.abort();
+  const stopping = createStopping();
   const live = createLiveAnswer(deps, { attempt, kept: starting.kept }, async (responseId) => {
     named.attempt = keptAs(attempt, starting, responseId);
     named.isNoted = await noteId(deps, named.attempt);
     // Not before: without the id the provider could not be told to stop.
-    signal.addEventListener('abort', stop, { once: true });
-    return named.isNoted && !isStopped(signal);
+    stopping.listenTo(signal, deps.leaving);
+    return named.isNoted && !isStopped(stopping.signal);
   });
   try {
-    const question = questionOf(deps, attempt, starting, reading.signal);
+    const question = questionOf(deps, attempt, starting, stopping.signal);
     const started = await deps.dispatcher.follow({ ...question, onEvent: (raw) => live.take(raw) });
     if (started.status === 'answered') return await begin(deps, attempt, starting, started.value, signal);
     if (named.attempt === null) {
@@ -97,9 +97,9 @@ async function startLive(
       return await recordFailedStart(deps, attempt, started.status === 'failed' ? started : nameless);
     }
     if (!named.isNoted) return outcomeUnknown(attempt.lease.attempt);
-    return await readToEnd(deps, named.attempt, live, started, signal);
+    return await readToEnd(deps, named.attempt, live, started, { cancelled: signal, any: stopping.signal });
   } finally {
-    signal.removeEventListener('abort', stop);
+    stopping.forget();
   }
 }
 
