@@ -26,6 +26,10 @@ export interface AttemptDeps {
   payloadTtlMs: number;
   /** Unix milliseconds. */
   now(): number;
+  /** Aborts when this process is to end: streams of work in the background are left for another to take up. Default: never. */
+  leaving?: AbortSignal;
+  /** Waits; rejects when the signal aborts. Default: real time. */
+  pause?(ms: number, signal: AbortSignal): Promise<unknown>;
   /** Told of each call that ends with an answer here. */
   onCallEnd(call: CallView): void;
   /** Tests only. */

@@ -12,9 +12,17 @@ import type {
   RecordAnswerInput,
   RecordFailureInput,
 } from '../core/ports/ledger.ts';
+import { ProviderFailureError } from '../core/ports/provider.ts';
 import type { CallRequest, ProviderAnswer, ProviderFailure } from '../core/ports/provider.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
-import type { AskInput, AskResult, DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
+import type {
+  AskInput,
+  AskResult,
+  DispatchInput,
+  DispatchResult,
+  FollowInput,
+  FollowResult,
+} from '../providers/dispatch/dispatcher.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
 import { createAttemptRunner, type AttemptDeps } from './run-attempt.ts';
@@ -93,6 +101,24 @@ export const failedBy = (failure: Partial<ProviderFailure> = {}, extra: Partial<
     ...extra,
   }) as DispatchResult;
 
+/** A connection that broke after bytes had left. */
+export const BROKEN: Extract<AskResult<never>, { status: 'failed' }> = {
+  status: 'failed',
+  failure: { code: 'provider_unavailable', message: 'it broke', retryable: true, failOver: true },
+  unknown: true,
+  late: false,
+};
+
+export type Reply = { body: JsonObject } | Extract<AskResult<never>, { status: 'failed' }> | StreamReply;
+
+/** Events, and how their connection ended where it was not with them. */
+export interface StreamReply {
+  events: (JsonObject | string)[];
+  end?: Extract<AskResult<never>, { status: 'failed' }>;
+  /** What happens before the event of this place. */
+  before?: Record<number, () => void>;
+}
+
 export interface Scene {
   opens?: OpenAttemptResult[];
   fenced?: AttemptLease | null;
@@ -102,7 +128,7 @@ export interface Scene {
   written?: boolean;
   dispatch?: (input: DispatchInput) => Promise<DispatchResult>;
   /** What the provider says when it is asked, in turn. */
-  replies?: ({ body: JsonObject } | Extract<AskResult<never>, { status: 'failed' }>)[];
+  replies?: Reply[];
   /** How the ledger says that the order stands. */
   review?: AttemptReview | null;
   request?: CallRequest;
@@ -123,6 +149,8 @@ export function stage({
   const answers: RecordAnswerInput[] = [];
   const failures: RecordFailureInput[] = [];
   const sent: DispatchInput[] = [];
+  const followed: FollowInput<unknown>[] = [];
+  const pauses: number[] = [];
   const published: BusMessage[] = [];
   const queue = [...opens];
   const ledger = {
@@ -179,11 +207,26 @@ export function stage({
         const { method, url } = input.query;
         steps.push(`${method} ${new URL(url).pathname}`);
         const said = replies.shift();
-        if (said === undefined) return Promise.reject(new Error('asked once too often'));
+        if (said === undefined || 'events' in said) return Promise.reject(new Error('asked once too often'));
         if ('status' in said) return Promise.resolve(said as AskResult<T>);
         return Promise.resolve({ status: 'answered', value: input.decode(JSON.stringify(said.body)) });
       },
+      async follow<T>(input: FollowInput<T>): Promise<FollowResult<T>> {
+        const { method, url } = input.query;
+        const { pathname, search } = new URL(url);
+        steps.push(`${method} ${pathname}${search}`);
+        followed.push(input);
+        const said = replies.shift();
+        if (said === undefined) throw new Error('asked once too often');
+        if ('status' in said) return said;
+        if ('body' in said) return { status: 'answered', value: input.decode(JSON.stringify(said.body)) };
+        return readEvents(input, said);
+      },
       close: () => Promise.resolve(),
+    },
+    pause(ms: number) {
+      pauses.push(ms);
+      return Promise.resolve();
     },
     adapters: providerAdapters,
     providerNamed: (name) => ({
@@ -205,5 +248,38 @@ export function stage({
   });
   const run = (order: Partial<AttemptOrder> = {}, signal = new AbortController().signal) =>
     runner.run({ ...ORDER, ...order }, signal);
-  return { run, runner, ledger, bus, steps, opened, answers, failures, sent, published, defects, ended };
+  return {
+    run,
+    runner,
+    ledger,
+    bus,
+    steps,
+    opened,
+    answers,
+    failures,
+    sent,
+    followed,
+    pauses,
+    published,
+    defects,
+    ended,
+  };
+}
+
+async function readEvents<T>(
+  input: FollowInput<T>,
+  { events, end, before = {} }: StreamReply,
+): Promise<FollowResult<T>> {
+  try {
+    for (const [place, event] of events.entries()) {
+      before[place]?.();
+      if (input.signal.aborted) return BROKEN;
+      const data = typeof event === 'string' ? event : JSON.stringify(event);
+      if (!(await input.onEvent({ data }))) return { status: 'streamed' };
+    }
+  } catch (error) {
+    if (!(error instanceof ProviderFailureError)) throw error;
+    return { ...BROKEN, failure: error.failure };
+  }
+  return end ?? { status: 'streamed' };
 }

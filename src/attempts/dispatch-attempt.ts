@@ -8,8 +8,8 @@ import type { AttemptDeps } from './attempt-deps.ts';
 import { concealEcho } from './conceal-echo.ts';
 import { adapterOf, encodeOrder, type DispatchedAttempt } from './encode-order.ts';
 import { createFrameLog } from './frame-log.ts';
-import { startKept } from './kept-answer.ts';
 import { giveUpUnknown, recordAnswered, recordBrokenExchange, recordFailure } from './record-attempt.ts';
+import { startKept } from './start-kept.ts';
 
 export async function dispatchAttempt(
   deps: AttemptDeps,

@@ -49,6 +49,7 @@ function responseIdOf(events: readonly ChatEvent[]): string | null {
   return start?.id ?? null;
 }
 
-function isContent({ type }: ChatEvent): boolean {
+/** Whether another attempt may not follow in silence once a client has it. */
+export function isContent({ type }: ChatEvent): boolean {
   return type !== 'start' && type !== 'usage';
 }

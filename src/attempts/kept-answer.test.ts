@@ -3,23 +3,30 @@ import type { AttemptOrder } from '../core/call/types.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AttemptReview, OpenAttemptResult } from '../core/ports/ledger.ts';
 import type { CallRequest, ProviderFailure } from '../core/ports/provider.ts';
-import type { AskResult } from '../providers/dispatch/dispatcher.ts';
-import { ORDER, REQUEST, CHARGE, LEASE, SECOND, DISPATCHED, INTERRUPTED, type Scene, stage } from './attempt-stage.ts';
+import {
+  BROKEN,
+  CHARGE,
+  DISPATCHED,
+  INTERRUPTED,
+  LEASE,
+  ORDER,
+  REQUEST,
+  SECOND,
+  stage as stageOf,
+  type Scene,
+} from './attempt-stage.ts';
+
+/** Its caller takes the answer in one piece. */
+const stage = (scene: Scene) => stageOf({ request: { ...REQUEST, stream: false }, ...scene });
 
 describe('an answer that the provider keeps', () => {
   const BACKGROUND: Partial<AttemptOrder> = { candidate: { ...ORDER.candidate, background: true } };
   const job = (status: string, more: JsonObject = {}) => ({
     body: { id: 'resp_1', object: 'response', status, model: 'm', output: [], ...more },
   });
-  const lostWord: Extract<AskResult<never>, { status: 'failed' }> = {
-    status: 'failed',
-    failure: { code: 'provider_unavailable', message: 'it broke', retryable: true, failOver: true },
-    unknown: true,
-    late: false,
-  };
   const refused = (code: ProviderFailure['code'], status: number) => ({
-    ...lostWord,
-    failure: { ...lostWord.failure, code, status },
+    ...BROKEN,
+    failure: { ...BROKEN.failure, code, status },
     unknown: false,
   });
   const STREAMING: AttemptReview = { status: 'interrupted', lease: LEASE, responseId: 'resp_1', delivered: true };
@@ -39,13 +46,13 @@ describe('an answer that the provider keeps', () => {
   });
 
   it('whose start is lost is not begun again: it may be at work', async () => {
-    const { run, failures } = stage({ replies: [lostWord] });
+    const { run, failures } = stage({ replies: [BROKEN] });
     expect(await run(BACKGROUND)).toMatchObject({ error: { code: 'outcome_unknown' }, retryable: false });
     expect(failures).toMatchObject([{ outcomeUnknown: true, charge: null }]);
   });
 
   it('whose start is lost is begun again with onUnknown retry, and the first stays unknown', async () => {
-    const { run, failures } = stage({ replies: [lostWord] });
+    const { run, failures } = stage({ replies: [BROKEN] });
     expect(await run({ ...BACKGROUND, onUnknown: 'retry' })).toMatchObject({ retryable: true });
     expect(failures).toMatchObject([{ outcomeUnknown: true, charge: null }]);
   });
@@ -112,7 +119,7 @@ describe('an answer that the provider keeps', () => {
   });
 
   it.each([
-    ['cannot be reached', lostWord],
+    ['cannot be reached', BROKEN],
     ['is busy', refused('provider_rate_limited', 429)],
     ['refuses the key of now', refused('provider_auth', 401)],
   ])('is asked for again when the provider %s', async (_what, reply) => {
@@ -149,7 +156,7 @@ describe('an answer that the provider keeps', () => {
 
   it.each([
     ['cancelled', job('cancelled'), 'cancelled', { charge: null, outcomeUnknown: true }],
-    ['cancelled', lostWord, 'cancelled', { charge: null, outcomeUnknown: true }],
+    ['cancelled', BROKEN, 'cancelled', { charge: null, outcomeUnknown: true }],
     ['cancelled', job('completed', { usage: { input_tokens: 5 } }), 'cancelled', { charge: CHARGE }],
     ['deadline', job('in_progress'), 'provider_timeout', { charge: null, outcomeUnknown: true }],
   ] as const)('is taken back (%s): what it may cost is kept', async (reason, reply, code, report) => {

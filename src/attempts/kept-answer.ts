@@ -3,9 +3,9 @@
  * was lost. Asking again costs nothing, so once the id is in the ledger no crash pays for a second answer.
  */
 import type { AttemptOrder, AttemptOutcome, CallTimeouts, EndedAttempt } from '../core/call/types.ts';
+import type { SseEvent } from '../core/chat.ts';
 import type { ErrorRecord } from '../core/errors.ts';
 import type {
-  EncodedRequest,
   KeptAnswer,
   KeptAnswers,
   ProviderAdapter,
@@ -18,9 +18,7 @@ import type { AttemptDeps } from './attempt-deps.ts';
 import { chargeSafely } from './charge-safely.ts';
 import { concealEcho } from './conceal-echo.ts';
 import { encodeOrder, type DispatchedAttempt } from './encode-order.ts';
-import { outcomeUnknown } from './outcomes.ts';
-import { giveUpUnknown, recordAnswered, recordBrokenExchange, recordFailure } from './record-attempt.ts';
-import { untilRecorded } from './until-recorded.ts';
+import { recordAnswered, recordBrokenExchange, recordFailure } from './record-attempt.ts';
 
 /** A lost attempt whose provider has been asked. */
 export type KeptAttempt = DispatchedAttempt & { adapter: ProviderAdapter; kept: KeptAnswers; responseId: string };
@@ -30,78 +28,9 @@ type Asked = Pick<KeptAttempt, 'provider' | 'secret' | 'adapter' | 'kept' | 'res
 /** For a question whose answer is short or there already; a step that asks it is cut off after 150 s. */
 const ASK_TIMEOUTS: CallTimeouts = { connectMs: 10_000, firstTokenMs: 20_000, idleMs: 20_000, totalMs: 25_000 };
 
-/** Has the provider begin. The id is in the ledger before anything else is done with it. */
-export async function startKept(
-  deps: AttemptDeps,
-  attempt: DispatchedAttempt,
-  adapter: ProviderAdapter,
-  encoded: EncodedRequest,
-  signal: AbortSignal,
-): Promise<AttemptOutcome> {
-  const { order, provider, lease } = attempt;
-  const { kept } = adapter;
-  if (!kept) throw new Error(`providers of kind ${adapter.kind} keep no answers`);
-  if (signal.aborted) {
-    const failure = { error: endedBy('cancelled'), retryable: false, failOver: false, delivered: false };
-    return recordFailure(deps, order, { lease, failure, charge: null, firstTokenAt: null });
-  }
-  deps.bus.publish(order.callId, {
-    type: 'attempt-start',
-    attempt: lease.attempt,
-    provider: provider.name,
-    model: order.candidate.model,
-    wire: kept.wire,
-  });
-  const started = await deps.dispatcher.ask({
-    query: { method: 'POST', ...encoded },
-    decode: (text) => kept.decode(text),
-    decodeFailure: adapter.decodeFailure,
-    timeouts: { ...order.timeouts, totalMs: order.deadlineAt - deps.now() },
-    // A cancelled call lets its start end: without the id the provider could not be told to stop.
-    signal: new AbortController().signal,
-  });
-  if (started.status === 'failed') return recordFailedStart(deps, attempt, started);
-  const { responseId } = started.value;
-  await deps.faults?.reach('after-job-start', order.callId);
-  const keptAttempt = { ...attempt, adapter, kept, responseId };
-  if (!(await isNoted(deps, keptAttempt))) return outcomeUnknown(lease.attempt);
-  await deps.faults?.reach('after-job-id', order.callId);
-  if (isStopped(signal)) return withdrawKept(deps, keptAttempt, 'cancelled');
-  return takeAnswer(deps, keptAttempt, started.value, false);
-}
-
-/** A call, not a field: what was false before an await may be true after it. */
-function isStopped(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-/** Whether the id is in the ledger. Where it is not, nobody will ever know it, and nothing may go on working under it. */
-async function isNoted(deps: AttemptDeps, attempt: KeptAttempt): Promise<boolean> {
-  const { lease, responseId } = attempt;
-  try {
-    const { written } = await untilRecorded(() => deps.ledger.markStreaming(lease, responseId));
-    if (!written) await stopAtProvider(deps, attempt);
-    return written;
-  } catch (error) {
-    await stopAtProvider(deps, attempt);
-    throw error;
-  }
-}
-
-/** Without an id nobody can ask: the work may go on, and only `onUnknown: retry` pays for it a second time. */
-function recordFailedStart(
-  deps: AttemptDeps,
-  { order, provider, request, secret, lease }: DispatchedAttempt,
-  started: Extract<AskResult<KeptAnswer>, { status: 'failed' }>,
-): Promise<EndedAttempt> {
-  if (started.unknown && !started.late && order.onUnknown !== 'retry') return giveUpUnknown(deps, order, lease);
-  const failure = { ...started.failure, message: concealEcho(started.failure.message, secret, request) };
-  const broken = { ...started, failure, partial: null, firstTokenAt: null };
-  return recordBrokenExchange(deps, order, provider, request, lease, broken, false, false);
-}
-
 /**
  * Asks for the answer, and records it, or the failure, when there is one.
+ * @param mayHoldText a client may have a part of it.
  * @returns `gone` when the provider does not know the id, or not any more: nothing was recorded.
  */
 export async function askForAnswer(
@@ -115,11 +44,13 @@ export async function askForAnswer(
   return isGone(asked.failure) ? 'gone' : { status: 'pending', attempt: attempt.lease.attempt };
 }
 
-async function takeAnswer(
+/** Records what the provider says of its answer. `streamed` is how it came, where its frames are all of it. */
+export async function takeAnswer(
   deps: AttemptDeps,
   attempt: KeptAttempt,
   said: KeptAnswer,
   mayHoldText: boolean,
+  streamed: { frames: SseEvent[]; firstTokenAt: number } | null = null,
 ): Promise<AttemptOutcome> {
   const { order, provider, request, secret, lease, adapter } = attempt;
   switch (said.state) {
@@ -131,19 +62,18 @@ async function takeAnswer(
         attempt,
         {
           answer: said.answer,
-          frames: null,
+          frames: streamed?.frames ?? null,
           warnings: encodeOrder(adapter, attempt).warnings,
-          ...(mayHoldText && !order.candidate.background && { isRecovered: true }),
+          ...(mayHoldText && !streamed && { isRecovered: true }),
         },
-        deps.now(),
+        streamed?.firstTokenAt ?? deps.now(),
       );
     case 'failed': {
       const failure = { ...said.failure, message: concealEcho(said.failure.message, secret, request) };
       const unknown = said.failure.code === 'outcome_unknown';
       const { partial } = said;
       const broken = { status: 'failed', failure, unknown, late: false, partial, firstTokenAt: null } as const;
-      const delivered = mayHoldText && !order.candidate.background;
-      return recordBrokenExchange(deps, order, provider, request, lease, broken, delivered, false);
+      return recordBrokenExchange(deps, order, provider, request, lease, broken, mayHoldText, false);
     }
   }
 }
@@ -175,7 +105,7 @@ export async function withdrawKept(
   const { order, provider, request, lease } = attempt;
   const said = await stopAtProvider(deps, attempt);
   if (said?.state === 'answered' && reason === 'deadline') {
-    const outcome = await takeAnswer(deps, attempt, said, false);
+    const outcome = await takeAnswer(deps, attempt, said, request.stream);
     if (outcome.status !== 'pending') return outcome;
   }
   const made = madeBy(said);
@@ -196,7 +126,7 @@ export async function withdrawKept(
   });
 }
 
-function endedBy(reason: 'cancelled' | 'deadline'): ErrorRecord {
+export function endedBy(reason: 'cancelled' | 'deadline'): ErrorRecord {
   return reason === 'cancelled'
     ? { code: 'cancelled', message: 'The call was cancelled while the provider worked.', source: 'gateway' }
     : { code: 'provider_timeout', message: 'The total time of the call is over.', source: 'gateway' };
@@ -239,7 +169,7 @@ function ask(
   });
 }
 
-function queryOf({ provider, secret, responseId }: Asked) {
+export function queryOf({ provider, secret, responseId }: Asked) {
   return { baseUrl: provider.baseUrl, headers: provider.headers, secret, responseId };
 }
 

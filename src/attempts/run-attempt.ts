@@ -11,6 +11,7 @@ import type { CallRequest } from '../core/ports/provider.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { dispatchAttempt } from './dispatch-attempt.ts';
+import { followKept } from './follow-kept.ts';
 import { askForAnswer, recordGone, withdrawKept, type KeptAttempt } from './kept-answer.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, deadlinePassed, failedWith, outcomeUnknown } from './outcomes.ts';
@@ -90,7 +91,10 @@ async function carryOut(deps: AttemptDeps, order: AttemptOrder, signal: AbortSig
     const mayAsk = order.onUnknown === 'recover' || order.candidate.background;
     const kept = mayAsk ? keptAttempt(deps, { order, provider, request, lease: lost }, credential, opened) : null;
     // Whoever asks for it may record it: the provider has one answer for all.
-    if (kept && order.candidate.background) return { status: 'pending', attempt: lost.attempt };
+    if (kept && order.candidate.background) {
+      if (request.stream && !isLate(deps, order)) return followKept(deps, kept, signal);
+      return { status: 'pending', attempt: lost.attempt };
+    }
     const mustNotRepeat = order.onUnknown === 'fail' || (order.candidate.background && order.onUnknown !== 'retry');
     if (mustNotRepeat) return giveUpInterrupted(deps, order, lost, open);
     // Fencing makes the row `unknown` and silences that other writer.
@@ -132,7 +136,9 @@ async function findKept(
   if (found.status !== 'interrupted') return withoutDispatch(deps, found, order);
   const { provider, request, credential } = await prepare(deps, order);
   const attempt = keptAttempt(deps, { order, provider, request, lease: found.lease }, credential, found);
-  return attempt ? { attempt, mayHoldText: found.delivered } : giveUpUnknown(deps, order, found.lease);
+  if (!attempt) return giveUpUnknown(deps, order, found.lease);
+  // The mark says of work in the background only that its id is known; its text is given out where its caller streams.
+  return { attempt, mayHoldText: order.candidate.background ? request.stream : found.delivered };
 }
 
 /** Null when its provider cannot be asked for it. */

@@ -9,6 +9,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type { CallRequest, DoorWire, StreamDecoder } from '../core/ports/provider.ts';
 import { createAnthropicStreamDecoder } from './anthropic/stream-decoder.ts';
 import { createGeminiStreamDecoder } from './gemini/stream-decoder.ts';
+import { createResponseStreamDecoder } from './openai/responses/stream-decoder.ts';
 import { createOpenAiStreamDecoder } from './openai/stream-decoder.ts';
 import type { DoorStream } from './pass-through.ts';
 import { passAnthropic, passOpenAi } from './pass-through.ts';
@@ -39,7 +40,7 @@ export function replayFrames(stored: StoredAnswer, door: DoorWire, request: Call
   return [...(frames ?? []).flatMap((frame) => stream.push(frame, decoder.push(frame))), ...stream.end()];
 }
 
-function decoderOf(wire: Wire, createdSeconds: number): StreamDecoder {
+function decoderOf(wire: Wire, createdSeconds: number): Pick<StreamDecoder, 'push'> {
   switch (wire) {
     case 'openai-chat':
       return createOpenAiStreamDecoder({ mustSayDone: false });
@@ -47,8 +48,9 @@ function decoderOf(wire: Wire, createdSeconds: number): StreamDecoder {
       return createAnthropicStreamDecoder(createdSeconds);
     case 'gemini-generate':
       return createGeminiStreamDecoder(createdSeconds);
-    case 'openai-embeddings':
     case 'openai-responses':
+      return createResponseStreamDecoder();
+    case 'openai-embeddings':
       throw new HoldfastError('invalid_request', `Answers on the wire ${wire} cannot be streamed.`, {
         param: 'stream',
       });

@@ -9,12 +9,16 @@ export interface Behaviour {
   pace: number;
   /** Fails with this status instead of answering; 0 answers. */
   status: number;
-  /** How many requests of the same content fail, or are cut, before one is answered. */
+  /** How many requests of the same content fail, or are disturbed, before one is answered. */
   times: number;
   /** `retry-after-ms` of failures; 0 sends none. */
   retryAfter: number;
   /** Closes the socket after this many events of a stream; 0 never does. */
   cut: number;
+  /** Falls silent after this many events of the stream of a response made in the background; 0 never does. */
+  stall: number;
+  /** Sends what is no JSON after this many events of such a stream; 0 never does. */
+  garbles: number;
   /** Words of the answer. */
   words: number;
   /** Words of reasoning before the answer. */
@@ -25,6 +29,10 @@ export interface Behaviour {
   keeps: number;
   /** 1: a response made in the background ends as failed. */
   fails: number;
+  /** After this many deltas a response made in the background waits until the simulator is told to go on; 0 never does. */
+  holds: number;
+  /** 1: the stream of a response made in the background cannot be asked for again. */
+  once: number;
 }
 
 const CALM: Behaviour = {
@@ -34,11 +42,15 @@ const CALM: Behaviour = {
   times: Number.MAX_SAFE_INTEGER,
   retryAfter: 0,
   cut: 0,
+  stall: 0,
+  garbles: 0,
   words: 24,
   reasoning: 0,
   start: 0,
   keeps: 0,
   fails: 0,
+  holds: 0,
+  once: 0,
 };
 
 const NAMED: Readonly<Record<string, Partial<Behaviour>>> = {

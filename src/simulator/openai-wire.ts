@@ -75,7 +75,7 @@ export function openAiResponse(id: string, model: string, said: Composition, sta
   };
 }
 
-function responseItems(said: Composition): JsonObject[] {
+export function responseItems(said: Composition): JsonObject[] {
   const content = [{ type: 'output_text', text: said.text, annotations: [] }];
   return [
     ...(said.reasoning

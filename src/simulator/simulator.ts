@@ -3,6 +3,7 @@
  * be slow or to fail, and keeps the truth about what it was asked, so that tests can count. Every answer says
  * `[simulated]`.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,7 +12,7 @@ import { anthropicAnswer, anthropicError, anthropicStream } from './anthropic-wi
 import { behaviourOf, type Behaviour } from './behaviour.ts';
 import { compose } from './compose.ts';
 import { geminiAnswer, geminiError } from './gemini-wire.ts';
-import { createKeptAnswers } from './kept-answers.ts';
+import { createKeptAnswers, type StreamedJob } from './kept-answers.ts';
 import { openAiAnswer, openAiEmbeddings, openAiError, openAiStream } from './openai-wire.ts';
 
 /** One request as the simulator saw it. */
@@ -34,8 +35,14 @@ export interface Simulator {
   readonly count: number;
   /** Questions after answers that are kept. */
   readonly asked: number;
+  /** Questions after their streams. */
+  readonly streams: number;
+  /** Responses made in the background that have not ended. */
+  readonly working: number;
   /** Cancellations of responses. */
   readonly cancelled: number;
+  /** Has the responses go on that were told to wait (`holds`). */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -46,6 +53,7 @@ export interface SimulatorOptions {
   maxSeen?: number;
 }
 
+const UNDISTURBED = { status: 0, cut: 0, stall: 0, garbles: 0 } satisfies Partial<Behaviour>;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOptions = {}): Promise<Simulator> {
@@ -54,11 +62,13 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
   const kept = createKeptAnswers();
   let count = 0;
   let asked = 0;
+  let streams = 0;
   let cancelled = 0;
 
-  /** True while requests of this content have to fail or be cut. */
+  /** True while requests of this content have to fail or be disturbed. */
   function mustFail(behaviour: Behaviour, model: string, answerId: string): boolean {
-    if (behaviour.status === 0 && behaviour.cut === 0) return false;
+    const { status, cut, stall, garbles } = behaviour;
+    if (status + cut + stall + garbles === 0) return false;
     const id = `${model} ${answerId}`;
     const failed = failures.get(id) ?? 0;
     if (failed >= behaviour.times) return false;
@@ -72,8 +82,25 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     return body ? { status: 200, body } : { status: 404, body: openAiError(404, 'There is no such response.') };
   }
 
+  async function sendKeptStream(path: string, after: number, response: ServerResponse): Promise<void> {
+    const job = kept.streamed(path);
+    if (!job || job.behaviour.once > 0) {
+      const message = 'This response can no longer be streamed.';
+      sendJson(response, job ? 400 : 404, openAiError(job ? 400 : 404, message));
+      return;
+    }
+    const isDisturbed = mustFail(job.behaviour, job.model, job.said.id);
+    await sendJob(response, job, after, isDisturbed ? job.behaviour : { ...job.behaviour, ...UNDISTURBED });
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '').split('?')[0] ?? '';
+    const [path = '', search] = (request.url ?? '').split('?');
+    const query = new URLSearchParams(search);
+    if (request.method === 'GET' && path.startsWith('/v1/responses/') && query.get('stream') === 'true') {
+      streams += 1;
+      await sendKeptStream(path, Number(query.get('starting_after') ?? -1), response);
+      return;
+    }
     const found = /^\/v1\/(?:responses|chat\/completions)\/[^/]+/.test(path) && readKept(request.method, path);
     if (found) {
       if (request.method === 'GET') asked += 1;
@@ -107,12 +134,13 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       sendJson(response, 404, errorBody(404, error instanceof Error ? error.message : 'no such model'));
       return;
     }
+    const told = behaviour;
     const said = compose(body, behaviour);
     const isBackground = path.endsWith('/responses') && body['background'] === true;
     const wait = isBackground ? behaviour.start : behaviour.delay;
     if (wait > 0) await pause(wait, response);
     if (response.destroyed) return;
-    if (!mustFail(behaviour, model, said.id)) behaviour = { ...behaviour, status: 0, cut: 0 };
+    if (!mustFail(behaviour, model, said.id)) behaviour = { ...behaviour, ...UNDISTURBED };
     if (behaviour.status !== 0) {
       entry.status = behaviour.status;
       const headers: Record<string, string> =
@@ -121,8 +149,11 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       return;
     }
     if (body['store'] === true) kept.keep(model, said);
-    if (isBackground) sendJson(response, 200, kept.begin(model, said, behaviour));
-    else if (path.endsWith('/embeddings')) sendJson(response, 200, openAiEmbeddings(model, body));
+    if (isBackground) {
+      const begun = kept.begin(model, said, told, stream);
+      if (begun.streamed) await sendJob(response, begun.streamed, -1, behaviour);
+      else sendJson(response, 200, begun.body);
+    } else if (path.endsWith('/embeddings')) sendJson(response, 200, openAiEmbeddings(model, body));
     else if (!stream) {
       const answer = { gemini: geminiAnswer, anthropic: anthropicAnswer, openai: openAiAnswer }[wire];
       sendJson(response, 200, answer(model, said));
@@ -161,15 +192,46 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     get asked() {
       return asked;
     },
+    get streams() {
+      return streams;
+    },
+    get working() {
+      return kept.working;
+    },
     get cancelled() {
       return cancelled;
     },
+    release: () => kept.release(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** The events of a response as they come about, with what the behaviour does to their stream. */
+async function sendJob(response: ServerResponse, job: StreamedJob, after: number, behaviour: Behaviour): Promise<void> {
+  const left = new AbortController();
+  response.once('close', () => left.abort());
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  let sent = 0;
+  for await (const event of job.events(after, left.signal)) {
+    const garbled = behaviour.garbles > 0 && sent === behaviour.garbles ? 'data: {"type":"resp\n\n' : '';
+    const text = `${garbled}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+    // Destroying a response drops what it has not sent yet.
+    await new Promise((resolve) => response.write(text, resolve));
+    sent += 1;
+    if (sent === behaviour.cut) {
+      response.destroy();
+      return;
+    }
+    if (sent === behaviour.stall) {
+      if (!left.signal.aborted) await once(response, 'close');
+      return;
+    }
+  }
+  response.end();
 }
 
 async function sendStream(response: ServerResponse, behaviour: Behaviour, events: readonly string[]): Promise<void> {

@@ -72,6 +72,7 @@ export function createDomain(options: DomainOptions) {
     newDecisionId: () => `dec_${randomUUID()}`,
   };
 
+  const leaving = new AbortController();
   const runner = createAttemptRunner({
     ledger,
     payloads,
@@ -89,6 +90,7 @@ export function createDomain(options: DomainOptions) {
     owner,
     payloadTtlMs: settings.retention.payloadMs,
     now: Date.now,
+    leaving: leaving.signal,
     onCallEnd: options.onCallEnd,
     faults: options.faults,
     onDefect: options.onDefect,
@@ -140,6 +142,8 @@ export function createDomain(options: DomainOptions) {
     dispatcher,
     attempts,
     owner,
+    /** This process is to end: what it streams from the background is left to another. */
+    leave: () => leaving.abort(),
     faults: options.faults,
     payerOf,
     scopesOf,

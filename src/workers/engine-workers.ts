@@ -97,6 +97,8 @@ export async function startEngineWorkers(options: EngineWorkersOptions): Promise
     running,
     async drain() {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      // Work in the background may take an hour, and needs nobody here.
+      domain.leave();
       await running;
     },
   };

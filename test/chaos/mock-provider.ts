@@ -36,7 +36,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   }
   const path = request.url ?? '';
   if (/^\/v1\/responses\/./.test(path)) {
-    jobs.ask(path, response);
+    await jobs.ask(path, response);
     return;
   }
   const chunks: Uint8Array[] = [];

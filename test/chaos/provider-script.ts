@@ -40,6 +40,11 @@ export function mannerOf(seed: string, nonce: string, nth: number): Manner {
   ]);
 }
 
+/** Whether the stream of a job of this nonce can be had once more: a provider may keep its events for less long than its answer. */
+export function isStreamedAgain(nonce: string): boolean {
+  return hash32(`streamed again/${planned(nonce)}`) % 6 !== 0;
+}
+
 export function answerOf(nonce: string, nth: number): Answer {
   const random = createRandom(`answer/${planned(nonce)}/${String(nth)}`);
   const outputTokens = 8 + (hash32(planned(nonce)) % 12) + nth;

@@ -93,6 +93,20 @@ export function responseOf(id: string, status: JobStatus, said: Answer, words: n
   };
 }
 
+/** An event of a job's stream: its beginning, its words one by one, its end, under their places. */
+export function responseEvent(id: string, said: Answer, place: number): string {
+  const last = said.words.length;
+  const word = said.words[place - 1] ?? '';
+  const inPart = { item_id: 'msg', output_index: 0, content_index: 0, logprobs: [] };
+  const event =
+    place === 0
+      ? { type: 'response.created', response: responseOf(id, 'queued', said, 0) }
+      : place > last
+        ? { type: 'response.completed', response: responseOf(id, 'completed', said, last) }
+        : { type: 'response.output_text.delta', ...inPart, delta: place === 1 ? word : ` ${word}` };
+  return `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: place })}\n\n`;
+}
+
 export function sendJson(
   response: ServerResponse,
   status: number,

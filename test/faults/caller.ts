@@ -16,16 +16,19 @@ export function questionTo(model: string) {
   return { model, max_tokens: 100, messages: [{ role: 'user' as const, content: PROMPT }] };
 }
 
+const STREAMED: ReadonlySet<Scenario['model']> = new Set(['stream', 'live-job']);
+
 export async function ask(url: string, model: Scenario['model'], key: string | null): Promise<Reply> {
+  const stream = STREAMED.has(model);
   try {
     const response = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(key !== null && { 'idempotency-key': key }) },
-      body: JSON.stringify({ ...questionTo(model), stream: model === 'stream' }),
+      body: JSON.stringify({ ...questionTo(model), stream }),
     });
     const text = await response.text();
     const callId = response.headers.get('x-holdfast-call-id') ?? '';
-    return { status: response.status, text: response.ok ? contentOf(text, model === 'stream') : text, callId };
+    return { status: response.status, text: response.ok ? contentOf(text, stream) : text, callId };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return { status: 'lost', text: '', callId: '' };

@@ -23,6 +23,7 @@ models:
   stream: { targets: [{ provider: sim, model: sim-small+pace=15 }] }
   careful: { targets: [{ provider: sim, model: sim-small+delay=20 }], onUnknown: fail }
   down: { targets: [{ provider: sim, model: sim-small+status=503 }], retries: { maxAttempts: 1 } }
+  live-job: { targets: [{ provider: sim, model: sim-small+pace=15 }], background: { fromOutputTokens: 1 } }
   job: { targets: [{ provider: sim, model: sim-small+delay=200 }], background: { fromOutputTokens: 1 } }
 tenants:
   default: { timeZone: Europe/Berlin, budgets: [{ limitUsd: 1, period: day }, { limitUsd: 9, period: total }] }

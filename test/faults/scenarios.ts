@@ -5,8 +5,8 @@ import type { Fault } from './fault-action.ts';
 
 export interface Scenario extends Fault {
   promise: string;
-  /** `plain` answers in one piece, `stream` in events, `down` fails, `job` works in the background. */
-  model: 'plain' | 'stream' | 'down' | 'careful' | 'job';
+  /** `plain` answers in one piece, `stream` in events, `down` fails, `job` works in the background, `live-job` in events. */
+  model: 'plain' | 'stream' | 'down' | 'careful' | 'job' | 'live-job';
   /** Started in Temporal, with the request inline; its caller comes to the door with the same key. */
   isInline?: boolean;
   /** What the world does while the node holds. */
@@ -131,6 +131,24 @@ export const scenarios: readonly Scenario[] = [
     ...answered,
     ...once,
     model: 'job',
+  },
+  {
+    promise:
+      'work in the background whose stream died with its node is followed by the next from its start, begun once',
+    point: 'mid-stream',
+    ...kill,
+    ...answered,
+    ...once,
+    model: 'live-job',
+  },
+  {
+    promise:
+      'a streamed answer of work in the background that died on its way to the ledger is had again, paid for once',
+    point: 'before-record',
+    ...kill,
+    ...answered,
+    ...once,
+    model: 'live-job',
   },
   {
     promise: 'an answer that died with its node in memory is asked for again on record',

@@ -254,6 +254,28 @@ ${TENANTS.map((name) => `  - { name: ${name}, tenant: ${name}, hash: "${hashVirt
     },
   );
 
+  it('G2 G7 a live stream of work in the background goes on at the other node when its own is killed, without a break for who follows it there', async () => {
+    const headers = { 'x-holdfast-mode': 'background', 'idempotency-key': 'live job' };
+    const here = await ask(a, 'live job', { model: 'sim/sim-small+holds=6', stream: true, headers });
+    const reader = readEvents(here);
+    const head = await readUntil(reader, ({ length }) => length === 6);
+    const follower = readEvents(await followAt(b, idOf(here)));
+    const followed = await readUntil(follower, ({ length }) => length === 6);
+    const { streams } = simulator;
+    await a.kill();
+    await Array.fromAsync(reader).catch(() => []);
+    await until('the other node has taken it up', () => simulator.streams > streams, 60_000);
+    simulator.release();
+    const whole = [...followed, ...(await Array.fromAsync(follower))];
+    expect(whole.at(-1)?.data).toBe('[DONE]');
+    const tail = await readAll(await followAt(b, idOf(here), { 'last-event-id': head.at(-1)?.id ?? '' }));
+    expect([...head, ...tail]).toEqual(whole);
+    expect(await readAll(await followAt(b, idOf(here)))).toEqual(whole);
+    expect((await callOf(b, idOf(here))).attempts.map(({ state }) => state)).toEqual(['settled']);
+    expect(hitsOf('live job')).toHaveLength(1);
+    await a.start();
+  });
+
   it('a place that is taken at one node counts at the other, and is given back when the call ends, though its client has left', async () => {
     const gone = new AbortController();
     const model = 'sim/sim-small+delay=2000';

@@ -53,7 +53,7 @@ it('the official OpenAI client gets its answer in one piece, for one job, at its
   expect(BigInt(call.costNanoUsd)).toBeGreaterThan(0n);
 });
 
-it('a streaming client gets the answer as a stream once it is there', async () => {
+it('a streaming client gets the answer as a stream, for one job', async () => {
   const openai = new OpenAI({ apiKey: 'none', baseURL: `${test.url}/v1`, maxRetries: 0, defaultHeaders: BACKGROUND });
   let text = '';
   for await (const chunk of await openai.chat.completions.create({ ...body('long', 'bg stream'), stream: true }))

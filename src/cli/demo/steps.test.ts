@@ -54,6 +54,9 @@ function contextWith(answer: Partial<CallAnswer>): DemoContext {
         return hits;
       },
       asked: 0,
+      streams: 0,
+      working: 0,
+      release: () => undefined,
       cancelled: 0,
       close: () => Promise.resolve(),
     },

@@ -399,14 +399,30 @@ describe('a call whose provider keeps the answer', () => {
     expect(selected).toEqual(['claude']);
   });
 
+  const background: RoutePlan = {
+    ...plan,
+    candidates: plan.candidates.map((candidate) => ({ ...candidate, background: true })),
+  };
+  const lost = new HoldfastError('outcome_unknown', 'The worker of the last attempt was lost, again and again.');
+
+  it('is asked for when the workers that followed its stream were lost again and again: the provider works on', async () => {
+    const { ports, collected, settlements } = world([lost], { admission: { allowed: true, plan: background } });
+    expect(await runCall(input, ports)).toEqual(resultOf(1));
+    expect(collected).toHaveLength(1);
+    expect(settlements).toEqual([]);
+  });
+
+  it('is not asked for where the provider does not work in the background: that its outcome is unknown ends the call', async () => {
+    const { ports, collected, settlements } = world([lost]);
+    await runCall(input, ports);
+    expect(collected).toEqual([]);
+    expect(settlements).toMatchObject([{ outcome: 'failed', error: { code: 'outcome_unknown' } }]);
+  });
+
   it.each([
     ['cancelled', []],
     ['deadline', [{ outcome: 'timed_out' }]],
   ] as const)('is taken back when its start is interrupted: %s', async (reason, settled) => {
-    const background: RoutePlan = {
-      ...plan,
-      candidates: plan.candidates.map((candidate) => ({ ...candidate, background: true })),
-    };
     const { ports, withdrawn, settlements } = world([new CallInterruptedError(reason)], {
       admission: { allowed: true, plan: background },
     });

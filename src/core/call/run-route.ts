@@ -4,6 +4,7 @@ import { pollWaitMs, retryWaitMs } from './backoff.ts';
 import { CallInterruptedError, type CallPorts } from './ports.ts';
 import type {
   AttemptOrder,
+  AttemptOutcome,
   AttemptSummary,
   CallInput,
   CallResult,
@@ -69,7 +70,7 @@ async function tryCandidate(route: Route, candidate: Candidate, choice: Credenti
 async function carryThrough(ports: CallPorts, order: AttemptOrder, summary: string): Promise<EndedAttempt> {
   let isWorkedOn = order.candidate.background === true;
   try {
-    let outcome = await ports.execute(order, summary);
+    let outcome = await executeOrder(ports, order, summary);
     for (let polls = 0; outcome.status === 'pending'; polls++) {
       isWorkedOn = true;
       const rest = order.deadlineAt - ports.now();
@@ -83,6 +84,16 @@ async function carryThrough(ports: CallPorts, order: AttemptOrder, summary: stri
     const end = await takeBack(ports, order, error);
     if (end === null || error.reason === 'cancelled') throw error;
     return end;
+  }
+}
+
+/** Work in the background outlasts its workers, however many are lost: by the id in the ledger the provider can be asked. */
+async function executeOrder(ports: CallPorts, order: AttemptOrder, summary: string): Promise<AttemptOutcome> {
+  try {
+    return await ports.execute(order, summary);
+  } catch (error) {
+    if (!order.candidate.background || !HoldfastError.is(error) || error.code !== 'outcome_unknown') throw error;
+    return { status: 'pending', attempt: order.order };
   }
 }
 

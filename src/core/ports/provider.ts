@@ -81,14 +81,31 @@ export type KeptAnswer =
   /** `partial` is what was made, and is billed, all the same. */
   | { state: 'failed'; responseId: string; failure: ProviderFailure; partial: ProviderAnswer | null };
 
+/** Turns the SSE events of an answer that is made in the background into canonical events, over any number of connections. */
+export interface KeptStreamDecoder {
+  /** Events that came before give nothing. @throws ProviderFailureError on a malformed event or an error event. */
+  push(event: SseEvent): ChatEvent[];
+  /** Null before the first event. */
+  readonly responseId: string | null;
+  /** The number of the last event that was read; null before the first. */
+  readonly cursor: number | null;
+  /** What the last event of the stream says of the answer; null before it. */
+  readonly said: KeptAnswer | null;
+  /** Whether there is an answer, and what was streamed makes it up. */
+  readonly isFaithful: boolean;
+}
+
 /** How a provider that keeps its answers is asked for them. */
 export interface KeptAnswers {
   /** Of the answers that are made in the background. */
   readonly wire: Wire;
   /** Whether a canonical request can be answered in the background. Not, where it says that its answer must not be stored. */
   carries(canonical: JsonObject): boolean;
-  /** A request whose answer is made in the background: the provider gives an id at once. */
+  /** A request whose answer is made in the background: the provider gives an id at once, and streams it where the caller does. */
   encodeStart(input: EncodeInput): EncodedRequest;
+  /** Asks for the stream of an answer in the making: the events after the one of this number, or all of them for null. */
+  encodeFollow(query: KeptAnswerQuery, after: number | null): ProviderQuery;
+  createStreamDecoder(): KeptStreamDecoder;
   /** Whether the answer to this request can be asked for again. */
   isKept(request: CallRequest, responseId: string): boolean;
   encodeRetrieve(query: KeptAnswerQuery): ProviderQuery;

@@ -15,8 +15,8 @@ import {
   type ProviderFailure,
   type StreamDecoder,
 } from '../../core/ports/provider.ts';
-import { createSseParser } from '../sse/parse-sse.ts';
 import { createPhaseClock, type PhaseClock } from './phase-clock.ts';
+import { isEventStream, readEvents, readText } from './read-body.ts';
 
 export interface DispatchInput {
   adapter: ProviderAdapter;
@@ -55,9 +55,19 @@ export interface AskInput<T>
 export type AskResult<T> =
   { status: 'answered'; value: T } | Omit<Extract<DispatchResult, { status: 'failed' }>, 'partial' | 'firstTokenAt'>;
 
+/** A question whose answer may come as a stream of events. */
+export interface FollowInput<T> extends AskInput<T> {
+  /** Each event in turn; false ends the reading. The next one waits for its promise. */
+  onEvent(raw: SseEvent): Promise<boolean>;
+}
+
+/** `streamed`: the events ended, or were enough; whether they were all is for their reader to say. */
+export type FollowResult<T> = { status: 'streamed' } | AskResult<T>;
+
 export interface Dispatcher {
   dispatch(input: DispatchInput): Promise<DispatchResult>;
   ask<T>(input: AskInput<T>): Promise<AskResult<T>>;
+  follow<T>(input: FollowInput<T>): Promise<FollowResult<T>>;
   close(): Promise<void>;
 }
 
@@ -94,6 +104,23 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
     return agent;
   }
 
+  async function question<R>(
+    { query, timeouts, signal }: Pick<AskInput<unknown>, 'query' | 'timeouts' | 'signal'>,
+    read: (response: UndiciDispatcher.ResponseData, phases: PhaseClock, progress: Progress) => Promise<R>,
+  ): Promise<R | Extract<AskResult<never>, { status: 'failed' }>> {
+    const phases = createPhaseClock(signal, timeouts);
+    const progress: Progress = { sent: false, accepted: false, decoder: null, firstTokenAt: null };
+    try {
+      if (signal.aborted) throw stopped();
+      return await read(await send(query, agentFor(timeouts.connectMs), phases.signal, progress), phases, progress);
+    } catch (error) {
+      const { failure, unknown } = classify(error, phases, progress);
+      return { status: 'failed', failure, unknown, late: phases.expired?.phase === 'totalMs' };
+    } finally {
+      phases.stop();
+    }
+  }
+
   return {
     async dispatch(input) {
       const phases = createPhaseClock(input.signal, input.timeouts);
@@ -116,21 +143,21 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
         phases.stop();
       }
     },
-    async ask(input) {
-      const phases = createPhaseClock(input.signal, input.timeouts);
-      const progress: Progress = { sent: false, accepted: false, decoder: null, firstTokenAt: null };
-      try {
-        if (input.signal.aborted) throw stopped();
-        const response = await send(input.query, agentFor(input.timeouts.connectMs), phases.signal, progress);
+    ask: (input) =>
+      question(input, async (response, phases, progress) => {
         const text = await readSuccess(response, input, phases, progress, maxAnswerBytes);
         return { status: 'answered', value: input.decode(text) };
-      } catch (error) {
-        const { failure, unknown } = classify(error, phases, progress);
-        return { status: 'failed', failure, unknown, late: phases.expired?.phase === 'totalMs' };
-      } finally {
-        phases.stop();
-      }
-    },
+      }),
+    follow: (input) =>
+      question(input, async (response, phases, progress) => {
+        if (!isEventStream(response.headers['content-type'])) {
+          const text = await readSuccess(response, input, phases, progress, maxAnswerBytes);
+          return { status: 'answered', value: input.decode(text) };
+        }
+        await requireSuccess(response, input, phases, progress, maxAnswerBytes);
+        await readEvents(response.body, phases, maxAnswerBytes, (raw) => input.onEvent(raw));
+        return { status: 'streamed' };
+      }),
     async close() {
       await Promise.all([...agents.values()].map((agent) => agent.close()));
     },
@@ -168,20 +195,12 @@ async function exchange(
   await requireSuccess(response, adapter, phases, progress, maxAnswerBytes);
   const decoder = adapter.createStreamDecoder(request);
   progress.decoder = decoder;
-  const parser = createSseParser();
-  let size = 0;
-  const take = (raw: SseEvent) => {
+  await readEvents(response.body, phases, maxAnswerBytes, (raw) => {
     const events = decoder.push(raw);
     progress.firstTokenAt ??= now();
     input.onEvent(raw, events);
-  };
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    phases.received();
-    size += chunk.byteLength;
-    if (size > maxAnswerBytes) throw tooLarge(maxAnswerBytes);
-    for (const raw of parser.push(chunk)) take(raw);
-  }
-  for (const raw of parser.end()) take(raw);
+    return true;
+  });
   if (!decoder.isComplete) {
     throw new ProviderFailureError({
       code: 'provider_unavailable',
@@ -191,33 +210,6 @@ async function exchange(
     });
   }
   return decoder.answer();
-}
-
-/** @throws ProviderFailureError for any status but a success. */
-async function requireSuccess(
-  { statusCode, headers, body }: UndiciDispatcher.ResponseData,
-  reader: Pick<ProviderAdapter, 'decodeFailure'>,
-  phases: PhaseClock,
-  progress: Progress,
-  maxAnswerBytes: number,
-): Promise<void> {
-  if (statusCode < 200 || statusCode > 299) {
-    throw new ProviderFailureError(
-      reader.decodeFailure(statusCode, headers, await readText(body, phases, maxAnswerBytes)),
-    );
-  }
-  progress.accepted = true;
-}
-
-async function readSuccess(
-  response: UndiciDispatcher.ResponseData,
-  reader: Pick<ProviderAdapter, 'decodeFailure'>,
-  phases: PhaseClock,
-  progress: Progress,
-  maxAnswerBytes: number,
-): Promise<string> {
-  await requireSuccess(response, reader, phases, progress, maxAnswerBytes);
-  return readText(response.body, phases, maxAnswerBytes);
 }
 
 /**
@@ -252,6 +244,33 @@ async function send(
   }
 }
 
+/** @throws ProviderFailureError for any status but a success. */
+async function requireSuccess(
+  { statusCode, headers, body }: UndiciDispatcher.ResponseData,
+  reader: Pick<ProviderAdapter, 'decodeFailure'>,
+  phases: PhaseClock,
+  progress: Progress,
+  maxAnswerBytes: number,
+): Promise<void> {
+  if (statusCode < 200 || statusCode > 299) {
+    throw new ProviderFailureError(
+      reader.decodeFailure(statusCode, headers, await readText(body, phases, maxAnswerBytes)),
+    );
+  }
+  progress.accepted = true;
+}
+
+async function readSuccess(
+  response: UndiciDispatcher.ResponseData,
+  reader: Pick<ProviderAdapter, 'decodeFailure'>,
+  phases: PhaseClock,
+  progress: Progress,
+  maxAnswerBytes: number,
+): Promise<string> {
+  await requireSuccess(response, reader, phases, progress, maxAnswerBytes);
+  return readText(response.body, phases, maxAnswerBytes);
+}
+
 /** Undici starts a request on a connection that is open and free, and writes its first bytes right after that. */
 function noteStart(handler: UndiciDispatcher.DispatchHandler, onStart: () => void): UndiciDispatcher.DispatchHandler {
   return {
@@ -264,35 +283,6 @@ function noteStart(handler: UndiciDispatcher.DispatchHandler, onStart: () => voi
     onResponseEnd: (...details) => handler.onResponseEnd?.(...details),
     onResponseError: (...details) => handler.onResponseError?.(...details),
   };
-}
-
-async function readText(
-  body: UndiciDispatcher.ResponseData['body'],
-  phases: PhaseClock,
-  limit: number,
-): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    phases.received();
-    size += chunk.byteLength;
-    if (size > limit) throw tooLarge(limit);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function isEventStream(contentType: string | string[] | undefined): boolean {
-  return String(contentType).startsWith('text/event-stream');
-}
-
-function tooLarge(limit: number): ProviderFailureError {
-  return new ProviderFailureError({
-    code: 'provider_unavailable',
-    message: `The answer is larger than ${String(limit)} bytes.`,
-    retryable: false,
-    failOver: true,
-  });
 }
 
 function stopped(): undiciErrors.RequestAbortedError {

@@ -6,7 +6,7 @@ import { cannotCarry, createLosses, warnUnread, type Losses } from '../../conver
 import { numberAt, objectAt, objectsAt } from '../../read-json.ts';
 import { toCanonical } from '../../to-canonical.ts';
 import { refuseEmbeddings } from '../encode-request.ts';
-import { responseHeaders } from './response-headers.ts';
+import { EVENT_STREAM, responseHeaders } from './response-headers.ts';
 import { writeInput } from './write-input.ts';
 
 /** Fields that mean the same on both of OpenAI's wires. */
@@ -53,6 +53,8 @@ export function encodeStart(input: EncodeInput): EncodedRequest {
     // A provider that does not keep the answer could not be asked for it.
     background: true,
     store: true,
+    // Only what was begun as a stream can be asked for as one later.
+    ...(input.request.stream && { stream: true }),
     ...Object.fromEntries(SAME.flatMap((key) => (canonical[key] == null ? [] : [[key, canonical[key]]]))),
     ...(maxOutput != null && { max_output_tokens: maxOutput }),
     ...(canonical.reasoning_effort != null && { reasoning: { effort: canonical.reasoning_effort } }),
@@ -62,7 +64,7 @@ export function encodeStart(input: EncodeInput): EncodedRequest {
   };
   return {
     url: `${input.baseUrl}/responses`,
-    headers: responseHeaders(input),
+    headers: responseHeaders(input, input.request.stream ? EVENT_STREAM : undefined),
     body: JSON.stringify(body),
     warnings: [...warnings, ...losses.warnings],
   };

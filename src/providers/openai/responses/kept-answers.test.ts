@@ -17,8 +17,8 @@ const sent = (body: JsonObject, more: Partial<CallRequest> = {}) =>
   JSON.parse(kept.encodeStart(inputOf(body, more)).body) as JsonObject;
 
 describe('a start', () => {
-  it('asks for work in the background whose answer is kept, never for a stream', () => {
-    const { url, headers, body, warnings } = kept.encodeStart(inputOf({ stream: true, stream_options: {} }));
+  it('asks for work in the background whose answer is kept', () => {
+    const { url, headers, body, warnings } = kept.encodeStart(inputOf({ stream: false, stream_options: {} }));
     expect(url).toBe('https://provider.test/v1/responses');
     expect(headers).toEqual({
       'content-type': 'application/json',
@@ -33,6 +33,12 @@ describe('a start', () => {
       store: true,
     });
     expect(warnings).toEqual([]);
+  });
+
+  it('asks for its events where the caller streams: what was not begun as a stream is none later', () => {
+    const { headers, body } = kept.encodeStart(inputOf({ stream: true }, { stream: true }));
+    expect(headers['accept']).toBe('text/event-stream');
+    expect(JSON.parse(body)).toMatchObject({ background: true, store: true, stream: true });
   });
 
   it('carries a whole conversation: system, image, file, tool calls and their results', () => {
@@ -242,6 +248,16 @@ it('the id says where it is asked for, and whether it can be stopped', () => {
     { ask: 'https://p.test/v1/responses/resp_a%2Fb', stop: 'https://p.test/v1/responses/resp_a%2Fb/cancel' },
     { ask: 'https://p.test/v1/chat/completions/chatcmpl-1', stop: null },
   ]);
+});
+
+it('a stream is asked for from its start, or after an event', () => {
+  const query = { baseUrl: 'https://p.test/v1', secret: 's', headers: {}, responseId: 'resp_1' };
+  expect([null, 0, 41].map((after) => kept.encodeFollow(query, after).url)).toEqual([
+    'https://p.test/v1/responses/resp_1?stream=true',
+    'https://p.test/v1/responses/resp_1?stream=true&starting_after=0',
+    'https://p.test/v1/responses/resp_1?stream=true&starting_after=41',
+  ]);
+  expect(kept.encodeFollow(query, 1)).toMatchObject({ method: 'GET', headers: { accept: 'text/event-stream' } });
 });
 
 it('a completion is kept only where its caller asked for that', () => {

@@ -10,7 +10,8 @@ import { readCompletion } from '../decode-answer.ts';
 import { holdsError, openAiErrorEvent } from '../map-failure.ts';
 import { readResponse } from './decode-response.ts';
 import { carries, encodeStart } from './encode-start.ts';
-import { responseHeaders } from './response-headers.ts';
+import { EVENT_STREAM, responseHeaders } from './response-headers.ts';
+import { createResponseStreamDecoder } from './stream-decoder.ts';
 
 const RESPONSE_ID = /^resp_/;
 
@@ -20,6 +21,11 @@ export const openAiKeptAnswers: KeptAnswers = {
   encodeStart,
   isKept: ({ wire, body }, responseId) =>
     RESPONSE_ID.test(responseId) || (wire === 'openai-chat' && body.store === true),
+  encodeFollow(query, after): ProviderQuery {
+    const start = after === null ? '' : `&starting_after=${String(after)}`;
+    return { method: 'GET', url: `${urlOf(query)}?stream=true${start}`, headers: responseHeaders(query, EVENT_STREAM) };
+  },
+  createStreamDecoder: createResponseStreamDecoder,
   encodeRetrieve: (query) => ({ method: 'GET', url: urlOf(query), headers: responseHeaders(query) }),
   encodeCancel(query): ProviderQuery | null {
     if (!RESPONSE_ID.test(query.responseId)) return null;
