@@ -1,5 +1,6 @@
 /** How an attempt's end goes into the ledger, and from there to the engine and the doors. */
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
+import { RECORD_PATIENCE_MS } from '../core/call/limits.ts';
 import type { AttemptOrder, EndedAttempt } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { AttemptLease, RecordFailureInput } from '../core/ports/ledger.ts';
@@ -37,11 +38,13 @@ export async function recordAnswered(
     answeredModel: answer.model,
     firstTokenAt,
   };
-  // The answer is paid for and in hand: a ledger that is busy for a while must not lose it.
-  const written = await untilRecorded(async () => {
+  // The answer is paid for and in hand, and nowhere else unless its provider keeps it: it is held until the ledger is back, or
+  // the engine has given the attempt up.
+  const write = async () => {
     await deps.faults?.reach('before-record', order.callId);
     return deps.ledger.recordAnswer(record);
-  });
+  };
+  const written = await untilRecorded(write, order.candidate.background ? 0 : order.deadlineAt + RECORD_PATIENCE_MS);
   if (!written.written) return outcomeUnknown(lease.attempt);
   await deps.faults?.reach('after-record', order.callId);
   const { call } = written;

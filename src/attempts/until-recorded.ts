@@ -12,9 +12,14 @@ interface Clock {
 
 const realClock: Clock = { now: Date.now, wait: (ms) => delay(ms) };
 
-/** Repeats a write of the ledger while it says that it is unavailable. A cancel does not stop it: what was paid is booked. */
-export async function untilRecorded<T>(write: () => Promise<T>, clock: Clock = realClock): Promise<T> {
-  const deadline = clock.now() + RECORD_PATIENCE_MS; // Beyond it the ledger is not busy but gone: the engine's own retry takes over.
+/**
+ * Repeats a write of the ledger while it says that it is unavailable. A cancel does not stop it: what was paid is booked.
+ *
+ * @param until Unix milliseconds up to which it is worth it; two minutes at least. Default: two minutes.
+ * @throws HoldfastError `engine_unavailable` when the ledger stayed away for so long.
+ */
+export async function untilRecorded<T>(write: () => Promise<T>, until = 0, clock: Clock = realClock): Promise<T> {
+  const deadline = Math.max(until, clock.now() + RECORD_PATIENCE_MS);
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     try {
       return await write();

@@ -1,6 +1,7 @@
 /** A node: stores, domains, Temporal workers and gateway in one process, so that a call stays where its client waits. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
@@ -210,6 +211,11 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     isDraining: () => draining,
     readiness: () => checkReadiness(connection, namespace, ledger, draining),
   });
+  const connections = new Set<Socket>();
+  app.server.on('connection', (connection: Socket) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
   async function closeStores(): Promise<void> {
     lostStarts?.stop();
     endWatch.stop();
@@ -244,7 +250,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   async function drain(): Promise<void> {
     draining = true;
     // The gateway first, so that open requests get their answers while the workers still run.
-    await closeGateway(app);
+    await closeGateway(app, connections);
     await workers.drain();
     await closeStores();
   }
@@ -282,9 +288,14 @@ async function listen(app: FastifyInstance, { host, port }: Settings['gateway'])
   }
 }
 
-/** Lets open requests end. Connections that clients keep open for a next request are closed as they become idle. */
-async function closeGateway(app: FastifyInstance): Promise<void> {
-  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+/** Lets open requests end. Connections that clients keep open for a request to come are closed as they become idle. */
+async function closeGateway(app: FastifyInstance, connections: ReadonlySet<Socket>): Promise<void> {
+  const closeIdle = () => {
+    app.server.closeIdleConnections();
+    // To the server one that never said anything is not idle: it waits a minute for its first request.
+    for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
+  };
+  const idle = setInterval(closeIdle, IDLE_CHECK_MS);
   const limit = setTimeout(() => app.server.closeAllConnections(), DRAIN_LIMIT_MS);
   try {
     await app.close();

@@ -1,4 +1,5 @@
 /** A node that stops answers what still arrives on open connections as it answers everything: typed, and to be retried. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { SIM_PROVIDER, startTestNode, until } from '../support/test-node.ts';
@@ -40,4 +41,15 @@ it('refuses a request that comes while the node drains, and answers the one in f
     if (once) test.node.drain = () => once;
     await test.stop();
   }
+});
+
+it('does not wait for connections on which no one ever asked anything', async () => {
+  const test = await startTestNode({ config: `providers:${SIM_PROVIDER}` });
+  const socket = connect(Number(new URL(test.url).port), '127.0.0.1');
+  const closed = once(socket, 'close');
+  await once(socket, 'connect');
+  const began = performance.now();
+  await Promise.all([test.stop(), closed]);
+  // The server would give it a minute for the head of its first request.
+  expect(performance.now() - began).toBeLessThan(30_000);
 });
