@@ -14,11 +14,16 @@ import { workflowBundle } from '../../src/workers/bundle.ts';
 import { bundleOf } from '../support/bundle-of.ts';
 import { corpusHistories, readableText } from '../support/corpus.ts';
 import { startTestServer, type TestServer } from '../support/temporal/dev-server.ts';
+import { classesOf } from './classify-history.ts';
+import { INPUT_REFUSED } from './outcome-classes.ts';
 import { answered, playedCall } from './played-world.ts';
 
 installRuntime(() => undefined);
 const changed = (name: string) => bundleOf(new URL(`changes/${name}-workflow.ts`, import.meta.url));
-const calls = corpusHistories().filter(({ workflowType }) => workflowType === 'llmCall');
+/** What was refused for its input came to no step at all. */
+const calls = corpusHistories().filter(
+  (history) => history.workflowType === 'llmCall' && !classesOf(history).has(INPUT_REFUSED),
+);
 
 async function divergences(code: WorkflowBundle, histories: readonly RecordedHistory[]) {
   const verdicts = await Array.fromAsync(replayHistories(code, histories));
