@@ -18,6 +18,7 @@ import type { Caller } from '../governance/authenticate.ts';
 import type { CallEngine } from './call-engine.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { EndWatch } from './end-watch.ts';
+import { createCallFollower } from './follow-call.ts';
 import type { Orphans } from './orphans.ts';
 import type { PlaceKeeper } from './place-keeper.ts';
 
@@ -130,6 +131,8 @@ function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: C
 }
 
 export function createCallService(deps: CallServiceDeps): CallService {
+  const follower = createCallFollower({ ...deps, onEnd: freePlace });
+
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
     const { mode = null } = given;
@@ -198,31 +201,19 @@ export function createCallService(deps: CallServiceDeps): CallService {
     }
     // Its door may have died before the start. Where it lives, the engine has the call, or has it from here.
     if (known.status === 'attached' && known.unstarted) await deps.engine.start(known.unstarted);
-    return { callId, request, isNew: false, follow: (signal) => follow(callId, signal) };
+    return { callId, request, isNew: false, follow: (signal) => follower.follow(callId, signal) };
   }
 
   async function launch(input: CallInput, request: CallRequest): Promise<StartedCall> {
     const { callId } = input;
-    // Subscribed before the start, so that no frame comes before its reader.
-    const controller = new AbortController();
-    const messages = deps.bus.subscribe(callId, controller.signal);
+    const awaited = follower.await(callId);
     try {
       await startOrSettle(input);
     } catch (error) {
-      // Nobody will read it.
-      controller.abort();
+      awaited.giveUp();
       throw error;
     }
-    return {
-      callId,
-      request,
-      isNew: true,
-      follow: (signal) => {
-        signal.addEventListener('abort', () => controller.abort(), { once: true });
-        if (signal.aborted) controller.abort();
-        return withLedgerEnd(callId, messages, controller, true);
-      },
-    };
+    return { callId, request, isNew: true, follow: (signal) => awaited.follow(signal) };
   }
 
   async function startOrSettle(input: CallInput): Promise<void> {
@@ -270,57 +261,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
     deps.places.free(id);
   }
 
-  /** Before the client has the answer, which another process recorded: nobody is to be given it after that. */
-  async function settleDebt({ id, isOwed }: CallView): Promise<void> {
-    if (isOwed) await deps.ledger.giveOwed(id, deps.door);
-  }
-
-  function follow(callId: string, signal: AbortSignal): AsyncIterable<BusMessage[]> {
-    const controller = new AbortController();
-    signal.addEventListener('abort', () => controller.abort(), { once: true });
-    if (signal.aborted) controller.abort();
-    return withLedgerEnd(callId, deps.bus.subscribe(callId, controller.signal), controller, false);
-  }
-
-  /** Messages of the bus; where the call runs elsewhere, the watch puts its end on the bus. */
-  async function* withLedgerEnd(
-    callId: string,
-    messages: AsyncIterable<BusMessage[]>,
-    subscription: AbortController,
-    isNew: boolean,
-  ): AsyncGenerator<BusMessage[]> {
-    const unwatch = deps.endWatch.add(callId);
-    try {
-      if (!isNew) {
-        const call = await deps.ledger.getCall(callId);
-        if (!call) throw new HoldfastError('not_found', 'There is no such call.');
-        if (call.state === 'ended') {
-          await settleDebt(call);
-          yield [{ type: 'call-end', call }];
-          return;
-        }
-      }
-      for await (const batch of messages) {
-        const end = batch.find((message) => message.type === 'call-end');
-        // It may have ended in another process: what is freed there is this node's to forget.
-        if (end) {
-          freePlace(end.call);
-          await settleDebt(end.call);
-        }
-        yield batch;
-        if (end) return;
-      }
-    } finally {
-      unwatch();
-      subscription.abort();
-    }
-  }
-
   return {
     start,
-    follow,
+    follow: (callId, signal) => follower.follow(callId, signal),
     async waitForEnd(callId, signal) {
-      for await (const batch of follow(callId, signal)) {
+      for await (const batch of follower.follow(callId, signal)) {
         for (const message of batch) if (message.type === 'call-end') return message.call;
       }
       throw new HoldfastError('cancelled', 'The wait was given up.');

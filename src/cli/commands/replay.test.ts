@@ -124,15 +124,16 @@ tenants:
       );
       await call.result().catch((error: unknown) => expect(String(error)).toMatch(/HoldfastError/));
     }
+    const named = { ...inlineCall(CANARY), callId: `call_${CANARY}` };
     await node.client.workflow.start('llmCall', {
-      workflowId: `${CANARY}-id`,
+      workflowId: named.callId,
       taskQueue: TASK_QUEUE,
       memo: { [`${CANARY}-memo`]: CANARY },
       staticSummary: CANARY,
       staticDetails: CANARY,
-      args: [inlineCall(CANARY)],
+      args: [named],
     });
-    await node.client.workflow.getHandle(`${CANARY}-id`).result();
+    await node.client.workflow.getHandle(named.callId).result();
     // A step that fails: its failure stands in a marker.
     const blocked = inlineCall(`sk-ant-${CANARY.repeat(5)}`);
     const handle = await node.client.workflow.start('llmCall', {
