@@ -4,7 +4,7 @@
  */
 import type { CallView, Ledger } from '../core/ports/ledger.ts';
 import { handOnLostAttempts } from '../ledger/hand-on.ts';
-import { sweep } from '../ledger/sweep.ts';
+import { createSweep } from '../ledger/sweep.ts';
 import type { CallEngine } from './call-engine.ts';
 
 export interface TakeOverDeps {
@@ -24,5 +24,13 @@ export async function takeOver(deps: TakeOverDeps): Promise<void> {
   // Calls whose start was lost go on at once, or are ended: nobody is to be given one of those.
   // Providers are asked by the sweeps that follow: a slow one must not delay this node.
   const settleUnknown = () => Promise.resolve('open' as const);
-  await sweep({ ...deps, now, random: Math.random, settleUnknown, graceMs: 0 });
+  const sweep = createSweep({
+    ...deps,
+    now,
+    random: Math.random,
+    settleUnknown,
+    graceMs: 0,
+    openCallsWithinMs: Number.POSITIVE_INFINITY,
+  });
+  await sweep();
 }

@@ -1,4 +1,5 @@
 /** The sweep on a real SQLite ledger; only the engine is told what to say. */
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
 import type { UnknownAttempt } from '../core/ports/ledger.ts';
@@ -14,13 +15,13 @@ import {
   START,
 } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
-import { sweep } from './sweep.ts';
+import { createSweep } from './sweep.ts';
 
 type State = 'running' | 'closed' | 'missing';
 const MINUTE_MS = 60_000;
 const NOTHING = { started: 0, settled: 0, reconciled: 0, abandoned: 0, pruned: 0 };
 
-async function stage() {
+async function stage(limits: { openCallsWithinMs?: number } = {}) {
   const store = await temporaryLedger();
   const { ledger, clock } = store;
   const states = new Map<string, State>();
@@ -49,20 +50,20 @@ async function stage() {
     errors,
     unknown,
     engine,
-    sweep: () =>
-      sweep({
-        ledger,
-        engine,
-        now: () => clock.now,
-        random: () => 0,
-        settleUnknown(attempt) {
-          unknown.push(attempt);
-          return Promise.resolve('reconciled');
-        },
-        callRetentionMs: 30 * DAY_MS,
-        onSettled: ({ id }) => settled.push(id),
-        onError: (error) => errors.push(error),
-      }),
+    sweep: createSweep({
+      ...limits,
+      ledger,
+      engine,
+      now: () => clock.now,
+      random: () => 0,
+      settleUnknown(attempt) {
+        unknown.push(attempt);
+        return Promise.resolve('reconciled');
+      },
+      callRetentionMs: 30 * DAY_MS,
+      onSettled: ({ id }) => settled.push(id),
+      onError: (error) => errors.push(error),
+    }),
     /** A call that was accepted, and then as far as asked. */
     async call(
       id: string,
@@ -254,4 +255,52 @@ it('the provider is asked about unknown attempts of ended calls that have an id,
   await ledger.settle({ callId: nameless, outcome: 'cancelled', answerRef: null, error: null });
   expect(await sweep()).toMatchObject({ reconciled: 1, abandoned: 0 });
   expect(unknown).toMatchObject([{ lease: { callId, attempt: 1, epoch: 1 }, responseId: 'resp_7', tenant: 'acme' }]);
+});
+
+it('no more than sixteen calls are asked for at a time', async () => {
+  const { call, sweep, clock, engine } = await stage();
+  for (let n = 0; n < 40; n++) await call(`c${String(n)}`, 'accepted', 'running');
+  clock.now = START + MINUTE_MS;
+  let now = 0;
+  let most = 0;
+  engine.stateOf = async () => {
+    most = Math.max(most, ++now);
+    await setImmediate();
+    now -= 1;
+    return 'running';
+  };
+  await sweep();
+  expect(most).toBe(16);
+});
+
+it('a sweep that runs out of time goes on, at the next, where it stopped', async () => {
+  const { call, sweep, clock, asked, engine } = await stage({ openCallsWithinMs: 1000 });
+  for (let n = 0; n < 40; n++) await call(`c${String(n).padStart(2, '0')}`, 'accepted', 'running');
+  clock.now = START + MINUTE_MS;
+  const { stateOf } = engine;
+  engine.stateOf = (callId) => {
+    clock.now += 100;
+    return stateOf(callId);
+  };
+  const names = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, n) => `c${String(from + n).padStart(2, '0')}-g1`);
+  for (const [from, to] of [
+    [0, 16],
+    [16, 32],
+    [32, 40],
+    [0, 16],
+  ] as const) {
+    await sweep();
+    expect(asked.splice(0)).toEqual(names(from, to));
+  }
+});
+
+it('an engine that is away is not asked about every call of a long list', async () => {
+  const { call, sweep, clock, errors, engine } = await stage();
+  for (let n = 0; n < 150; n++) await call(`c${String(n)}`, 'accepted', 'running');
+  clock.now = START + MINUTE_MS;
+  engine.stateOf = () => Promise.reject(new Error('away'));
+  await sweep();
+  expect(errors.length).toBeGreaterThanOrEqual(100);
+  expect(errors.length).toBeLessThan(120);
 });

@@ -25,6 +25,8 @@ export interface SweepDeps {
   callRetentionMs: number;
   /** A door that is alive starts its call within this; only older ones are looked at. Default 30 s. */
   graceMs?: number;
+  /** How long one sweep goes through the open calls; the next goes on from there. Default 60 s. */
+  openCallsWithinMs?: number;
 }
 
 export interface SweepReport {
@@ -39,29 +41,55 @@ export const SWEEP_GRACE_MS = 30_000;
 /** An unknown attempt keeps its hold this long for someone to find out what became of it. */
 const ABANDON_AFTER_MS = 24 * 3_600_000;
 const BATCH = 500;
+/** Half of what the engine gives a whole sweep. */
+const OPEN_CALLS_WITHIN_MS = 60_000;
+const ENGINE_ASKED_AT_ONCE = 16;
+/** After so many failures in one sweep the engine or the store is away, for the other calls as well. */
+const MOST_FAILURES = 100;
 /** Unknown attempts that are asked for in one sweep. */
 const ASKED_AT_ONCE = 64;
 
-export async function sweep(deps: SweepDeps): Promise<SweepReport> {
-  const now = deps.now();
-  const report: SweepReport = { started: 0, settled: 0, reconciled: 0, abandoned: 0, pruned: 0 };
-  const before = now - (deps.graceMs ?? SWEEP_GRACE_MS);
+/** Gives one sweep, to be run again and again: each goes on among the open calls where the one before had to stop. */
+export function createSweep(deps: SweepDeps): () => Promise<SweepReport> {
+  let from = 0;
+  return async () => {
+    const report: SweepReport = { started: 0, settled: 0, reconciled: 0, abandoned: 0, pruned: 0 };
+    from = await putRightOpenCalls(deps, report, from);
+    await askForUnknown(deps, report);
+    report.abandoned += await deps.ledger.abandonUnknown(deps.now() - ABANDON_AFTER_MS);
+    report.pruned = await prune(deps);
+    return report;
+  };
+}
+
+/** Gives how many of the open calls, oldest first, the next sweep passes over: none when all had their turn. */
+async function putRightOpenCalls(deps: SweepDeps, report: SweepReport, from: number): Promise<number> {
+  const startedAt = deps.now();
+  const before = startedAt - (deps.graceMs ?? SWEEP_GRACE_MS);
+  const until = startedAt + (deps.openCallsWithinMs ?? OPEN_CALLS_WITHIN_MS);
   // Calls that stay open are passed over on the next page, so that many long ones never hide a lost one.
-  for (let skip = 0, page = await deps.ledger.openCalls(before, BATCH); page.length > 0;) {
-    for (const call of page) {
-      try {
-        if (!(await putRight(deps, call, report))) skip += 1;
-      } catch (error) {
-        // One call must not keep the others from their turn.
-        deps.onError(error);
+  let skip = from;
+  let failures = 0;
+  for (;;) {
+    const page = await deps.ledger.openCalls(before, BATCH, skip);
+    for (let start = 0; start < page.length; start += ENGINE_ASKED_AT_ONCE) {
+      const together = page.slice(start, start + ENGINE_ASKED_AT_ONCE);
+      for (const result of await Promise.allSettled(together.map((call) => putRight(deps, call, report)))) {
+        if (result.status === 'fulfilled' && result.value) continue;
         skip += 1;
+        if (result.status === 'fulfilled') continue;
+        // One call must not keep the others from their turn.
+        deps.onError(result.reason);
+        failures += 1;
       }
+      if (failures >= MOST_FAILURES || deps.now() >= until) return skip;
     }
-    page = page.length < BATCH ? [] : await deps.ledger.openCalls(before, BATCH, skip);
+    if (page.length < BATCH) return 0;
   }
-  await askForUnknown(deps, report);
-  report.abandoned += await deps.ledger.abandonUnknown(now - ABANDON_AFTER_MS);
-  const pruned = await deps.ledger.prune(now, deps.callRetentionMs);
+}
+
+async function prune(deps: SweepDeps): Promise<number> {
+  const pruned = await deps.ledger.prune(deps.now(), deps.callRetentionMs);
   for (const id of pruned.damaged) {
     deps.onError(
       new HoldfastError(
@@ -70,8 +98,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
       ),
     );
   }
-  report.pruned = pruned.payloads + pruned.idempotency + pruned.calls + pruned.windows;
-  return report;
+  return pruned.payloads + pruned.idempotency + pruned.calls + pruned.windows;
 }
 
 /** Asks for a random stretch of them: one provider that is down must not keep the others from their turn for ever. */

@@ -6,6 +6,8 @@ const SWEEPS_PER_RUN = 200;
 
 const { sweep } = proxyActivities<MaintenanceActivities>({
   startToCloseTimeout: '2 minutes',
+  // Of a worker that died the sweep goes on elsewhere after this.
+  heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 5 },
 });
 
