@@ -132,6 +132,8 @@ export interface Scene {
   /** How the ledger says that the order stands. */
   review?: AttemptReview | null;
   request?: CallRequest;
+  /** Default 1 MiB. */
+  maxAnswerBytes?: number;
   deps?: Partial<AttemptDeps>;
 }
 
@@ -143,7 +145,7 @@ export function stage({
   dispatch,
   ...scene
 }: Scene) {
-  const { replies = [], review = null, request = REQUEST, deps = {} } = scene;
+  const { replies = [], review = null, request = REQUEST, maxAnswerBytes = 1024 * 1024, deps = {} } = scene;
   const steps: string[] = [];
   const opened: OpenAttemptInput[] = [];
   const answers: RecordAnswerInput[] = [];
@@ -198,6 +200,7 @@ export function stage({
       },
     },
     dispatcher: {
+      maxAnswerBytes,
       dispatch(input) {
         steps.push('dispatch');
         sent.push(input);

@@ -134,6 +134,36 @@ describe('the stream of work in the background', () => {
     expect(storedIn(set)).toMatchObject({ frames: null, isRecovered: true });
   });
 
+  it('that nobody read yet, and whose answer comes whole, may have been given out of the log since: whoever holds text is told', async () => {
+    const set = stage({ replies: [{ events: from(-1, 4), end: BROKEN }, { body: answer('one two three') }] });
+    expect(await set.run(BACKGROUND)).toMatchObject({ status: 'answered' });
+    expect(storedIn(set)).toMatchObject({ frames: null, isRecovered: true });
+  });
+
+  it('is read no further beyond the limit of an answer, over all its connections', async () => {
+    const text = 'x'.repeat(1_000);
+    const long = Array.from({ length: 6 }, (_, n) => ({ ...delta(text), sequence_number: 2 + n }));
+    const set = live({
+      replies: [
+        { events: [...from(-1, 2), ...long.slice(0, 3)], end: BROKEN },
+        { events: long.slice(3), end: BROKEN },
+        { body: response('in_progress') },
+      ],
+      maxAnswerBytes: 5_000,
+    });
+    expect(await set.run(BACKGROUND)).toEqual({ status: 'pending', attempt: 1 });
+    expect(set.steps).toEqual(['open', START, 'streaming resp_1', follow(4), ASK]);
+    expect(textOf(set.published)).toBe(text.repeat(4));
+  });
+
+  it('that brings one event a connection is left to the polls after a hundred', async () => {
+    const events = Array.from({ length: 150 }, (_, n) => ({ ...delta('x'), sequence_number: 2 + n }));
+    const replies = events.map((event) => ({ events: [event], end: BROKEN }));
+    const set = live({ replies: [{ events: from(-1, 2), end: BROKEN }, ...replies] });
+    expect(await set.run(BACKGROUND)).toEqual({ status: 'pending', attempt: 1 });
+    expect(set.followed).toHaveLength(101);
+  });
+
   it('that comes as JSON is taken as that: a provider may not stream', async () => {
     const set = live({ replies: [{ body: response('queued') }] });
     expect(await set.run(BACKGROUND)).toEqual({ status: 'pending', attempt: 1 });

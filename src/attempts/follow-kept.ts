@@ -9,6 +9,7 @@ import type { SseEvent } from '../core/chat.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { KeptAnswer, KeptAnswers, KeptStreamDecoder } from '../core/ports/provider.ts';
 import type { FollowResult } from '../providers/dispatch/dispatcher.ts';
+import { tooLarge } from '../providers/dispatch/read-body.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import type { DispatchedAttempt } from './encode-order.ts';
 import { createFrameLog, isContent } from './frame-log.ts';
@@ -25,6 +26,8 @@ import { createStopping } from './stopping.ts';
 
 /** Before each connection that follows one which brought nothing; after the last the answer is asked for in one piece. */
 const PAUSES_MS = [200, 500, 1_000, 2_000, 4_000];
+/** Of one stream, however little each of them brings. */
+const MOST_CONNECTIONS = 100;
 
 export interface LiveAnswer {
   readonly decoder: KeptStreamDecoder;
@@ -34,7 +37,7 @@ export interface LiveAnswer {
   readonly firstTokenAt: number | null;
   /** A client may have a part of the text. */
   readonly mayBeHeld: boolean;
-  /** What came cannot be read, or the provider says in it that it is broken. */
+  /** What came cannot be read, is more than an answer may be, or the provider says in it that it is broken. */
   readonly isBroken: boolean;
   /** False when nothing more is to be read. */
   take(raw: SseEvent): Promise<boolean>;
@@ -58,10 +61,14 @@ export function createLiveAnswer(
   const isTakenOver = onId === undefined;
   let isNamed = isTakenOver;
   let isBroken = false;
+  let size = 0;
   let firstTokenAt: number | null = null;
 
   function read(raw: SseEvent) {
     try {
+      // Over all connections; each of them has the same limit for itself.
+      size += Buffer.byteLength(raw.data);
+      if (size > deps.dispatcher.maxAnswerBytes) throw tooLarge(deps.dispatcher.maxAnswerBytes);
       return decoder.push(raw);
     } catch (error) {
       isBroken = true;
@@ -89,8 +96,9 @@ export function createLiveAnswer(
       return firstTokenAt;
     },
     get mayBeHeld() {
-      // A process before this one may have given out what the provider has not given us yet.
-      return isTakenOver ? decoder.said === null || firstTokenAt !== null : frames.wasDelivered;
+      // Also of what nobody read as it came: who attaches later is given it. A process before this one may have given out
+      // what the provider has not given us yet.
+      return firstTokenAt !== null || (isTakenOver && decoder.said === null);
     },
     get isBroken() {
       return isBroken;
@@ -141,7 +149,7 @@ export async function readToEnd(
   const pending = { status: 'pending', attempt: lease.attempt } as const;
   let result = last;
   let heard: number | null = null;
-  for (let fruitless = 0; ;) {
+  for (let fruitless = 0, connections = 0; ; connections++) {
     await live.settled();
     if (decoder.said !== null) return conclude(deps, attempt, live, decoder.said);
     if (stops.cancelled.aborted) return withdrawKept(deps, attempt, 'cancelled');
@@ -152,7 +160,7 @@ export async function readToEnd(
       if (deps.now() >= order.deadlineAt || (result.status === 'failed' && isGone(result.failure))) return pending;
       fruitless = decoder.cursor === heard ? fruitless : 0;
       const pause = PAUSES_MS[fruitless];
-      if (pause === undefined) return pending;
+      if (pause === undefined || connections >= MOST_CONNECTIONS) return pending;
       fruitless += 1;
       heard = decoder.cursor;
       await wait(deps, pause, stops.any);

@@ -178,6 +178,14 @@ describe('an answer that the provider keeps', () => {
     expect(steps).toEqual([]);
   });
 
+  it('of an order that no worker could take up ends as that: nobody cancelled the call', async () => {
+    const { runner, steps } = stage({ review: null });
+    expect(await runner.collect(order)).toMatchObject({ error: { code: 'engine_unavailable' }, retryable: false });
+    expect(await runner.withdraw(order, 'deadline')).toMatchObject({ error: { code: 'provider_timeout' }, late: true });
+    expect(await runner.withdraw(order, 'cancelled')).toMatchObject({ error: { code: 'cancelled' } });
+    expect(steps).toEqual([]);
+  });
+
   const stored: CallRequest = { ...REQUEST, body: { ...REQUEST.body, store: true } };
   const lost: OpenAttemptResult = { ...INTERRUPTED, responseId: 'chatcmpl-1', delivered: true };
   const completion = { body: { id: 'chatcmpl-1', choices: [{ index: 0, message: { content: 'hi' } }] } };

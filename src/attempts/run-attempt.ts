@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AttemptOrder, AttemptOutcome, EndedAttempt } from '../core/call/types.ts';
-import { HoldfastError } from '../core/errors.ts';
+import { HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import { parseNanoUsd } from '../core/money.ts';
 import type { AttemptLease, OpenAttemptResult, UnknownAttempt } from '../core/ports/ledger.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
@@ -12,7 +12,7 @@ import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { dispatchAttempt } from './dispatch-attempt.ts';
 import { followKept } from './follow-kept.ts';
-import { askForAnswer, recordGone, withdrawKept, type KeptAttempt } from './kept-answer.ts';
+import { askForAnswer, endedBy, recordGone, withdrawKept, type KeptAttempt } from './kept-answer.ts';
 import { createLiveAttempts } from './live-attempts.ts';
 import { answered, deadlinePassed, failedWith, outcomeUnknown } from './outcomes.ts';
 import { giveUpUnknown, recordFailure } from './record-attempt.ts';
@@ -51,13 +51,13 @@ export function createAttemptRunner(deps: AttemptDeps): AttemptRunner {
     },
     settleUnknown: (attempt) => settleUnknown(deps, attempt),
     async collect(order) {
-      const found = await findKept(deps, order);
+      const found = await findKept(deps, order, neverTaken());
       if ('status' in found) return found;
       const outcome = await askForAnswer(deps, found.attempt, found.mayHoldText);
       return outcome === 'gone' ? recordGone(deps, order, found.attempt) : outcome;
     },
     async withdraw(order, reason) {
-      const found = await findKept(deps, order);
+      const found = await findKept(deps, order, endedBy(reason));
       return 'status' in found ? found : withdrawKept(deps, found.attempt, reason);
     },
   };
@@ -125,14 +125,25 @@ async function prepare(deps: AttemptDeps, order: AttemptOrder) {
   return { provider, request, credential: await resolveCredential(deps, order.credential) };
 }
 
-/** The order's attempt as the provider keeps it, or how it ended. */
+function neverTaken(): ErrorRecord {
+  return {
+    code: 'engine_unavailable',
+    message: 'No worker could take this attempt up.',
+    source: 'gateway',
+  };
+}
+
+/**
+ * The order's attempt as the provider keeps it, or how it ended.
+ * @param unsent how an order ends that never came to a worker, so that nothing was sent.
+ */
 async function findKept(
   deps: AttemptDeps,
   order: AttemptOrder,
+  unsent: ErrorRecord,
 ): Promise<EndedAttempt | { attempt: KeptAttempt; mayHoldText: boolean }> {
   const found = await deps.ledger.reviewAttempt(order.callId, order.order);
-  // The order never came to a worker.
-  if (!found) return failedWith(order.order, { code: 'cancelled', message: 'The call has ended.', source: 'gateway' });
+  if (!found) return { ...failedWith(order.order, unsent), ...(unsent.code === 'provider_timeout' && { late: true }) };
   if (found.status !== 'interrupted') return withoutDispatch(deps, found, order);
   const { provider, request, credential } = await prepare(deps, order);
   const attempt = keptAttempt(deps, { order, provider, request, lease: found.lease }, credential, found);

@@ -97,6 +97,17 @@ it('one that takes no rollbacks is told that its text cannot go on, and gets no 
   expect(text).not.toContain('[DONE]');
 });
 
+it('an answer of one piece is never taken for the rest of a stream, whatever was noted of it', async () => {
+  const { isRecovered: _noted, ...inOnePiece } = RECOVERED;
+  const play = async (client: ClientStream) => {
+    await begin(client);
+    await client.finish(inOnePiece, 1);
+  };
+  expect(await received(false, play)).toContain('outcome_unknown');
+  const [, after = ''] = (await received(true, play)).split(/^event: attempt-rollback$/m);
+  expect(textOf(after)).toBe('stone paper light');
+});
+
 it('one that holds nothing of it gets the recovered answer as any other', async () => {
   const text = await received(false, async (client) => {
     await client.begin(1, 'openai-chat');

@@ -141,7 +141,8 @@ export function createClientStream(options: ClientStreamOptions) {
       if (!(await mayFollowWith(answeredBy)) || heldByClient > answeredBy) {
         return fail(splicedError(heldByClient, answeredBy));
       }
-      if (stored.isRecovered && heldByClient === answeredBy && !(await mayStartOver(answeredBy))) {
+      const isOfOnePiece = stored.isRecovered === true || (stored.frames === null && streamed && held === null);
+      if (isOfOnePiece && heldByClient === answeredBy && !(await mayStartOver(answeredBy))) {
         return fail(recoveredError(answeredBy));
       }
       const isWhole = !restarted && taken === (stored.frames?.length ?? 0);

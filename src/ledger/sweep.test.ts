@@ -170,6 +170,20 @@ describe('a call whose workflow is gone', () => {
   });
 });
 
+it('a call of which nothing was sent, and whose workflow is over, ends as that: its key is free for another try', async () => {
+  const { call, sweep, ledger, clock, held } = await stage();
+  const callId = await call('terminated', 'admitted', 'closed');
+  clock.now = START + MINUTE_MS;
+  expect(await sweep()).toEqual({ ...NOTHING, settled: 1 });
+  expect(await ledger.getCall(callId)).toMatchObject({ outcome: 'failed', error: { code: 'engine_unavailable' } });
+  expect(await held()).toEqual([['0', '0']]);
+  const idempotency = { key: 'terminated', bodyHash: 'h', ttlMs: DAY_MS };
+  expect(await ledger.accept(acceptInput('again', { idempotency }))).toMatchObject({
+    status: 'accepted',
+    input: { callId: 'again-g2' },
+  });
+});
+
 it('a call whose workflow runs is left alone, whatever its age and state', async () => {
   const { call, sweep, ledger, clock, started, held } = await stage();
   const ids = [

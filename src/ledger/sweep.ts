@@ -133,16 +133,27 @@ async function putRight(deps: SweepDeps, call: OpenCall, report: SweepReport): P
   }
   // It may have come to its end by itself since it was listed.
   if ((await deps.ledger.getCall(call.input.callId))?.state === 'ended') return false;
-  deps.onSettled(await settleLost(deps.ledger, call));
+  const settled = await settleLost(deps.ledger, call);
+  if (settled.state !== 'ended') return false;
+  deps.onSettled(settled);
   report.settled += 1;
   return true;
 }
 
-function settleLost(ledger: Ledger, { input: { callId } }: OpenCall): Promise<CallView> {
-  return ledger.settle({
-    callId,
-    outcome: 'failed',
-    answerRef: null,
-    error: { code: 'outcome_unknown', message: 'The workflow of this call is gone.', source: 'gateway' },
-  });
+/** Of one that nothing was sent for the outcome is known; its key opens a new generation. */
+function settleLost(ledger: Ledger, { input: { callId }, state }: OpenCall): Promise<CallView> {
+  const wasSent = state === 'running';
+  return ledger.settle(
+    {
+      callId,
+      outcome: 'failed',
+      answerRef: null,
+      error: {
+        code: wasSent ? 'outcome_unknown' : 'engine_unavailable',
+        message: 'The workflow of this call is gone.',
+        source: 'gateway',
+      },
+    },
+    { unlessDispatched: !wasSent },
+  );
 }

@@ -81,6 +81,7 @@ function turns(
     'cancelled in an attempt': types.includes('ACTIVITY_TASK_CANCEL_REQUESTED'),
     'cancelled in a wait': types.includes('TIMER_CANCELED'),
     'collected later': collected.length > 0 && withdrawn.length === 0,
+    'collected after its workers were lost': collected.length > 0 && outcomes.length < orders.length,
     'withdrawn by a cancellation': withdrawn.length > 0 && isCancelled,
     'withdrawn at the deadline': withdrawn.length > 0 && !isCancelled,
     'answered after a lost worker': tries.some((n) => n > 1) && outcomes.at(-1)?.status === 'answered',

@@ -58,6 +58,7 @@ const TURNS = [
   'cancelled in a wait',
   'answered after a lost worker',
   'collected later',
+  'collected after its workers were lost',
   'withdrawn by a cancellation',
   'withdrawn at the deadline',
 ] as const;

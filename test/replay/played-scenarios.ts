@@ -1,6 +1,7 @@
 /** Ends of workflows that need lost workers, hundreds of sweeps, or an operator: recorded only, in minutes. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import type { Candidate } from '../../src/core/call/types.ts';
 import type { ErrorCode } from '../../src/core/errors.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';
 import { until, type TestNode } from '../support/test-node.ts';
@@ -26,9 +27,8 @@ export const playedScenarios: readonly PlayedScenario[] = [
   played('hanging-worker-until-deadline', 1_000, hanging),
   // Ten workers, each given up after ten seconds.
   played('lost-workers-to-the-last', 10 * MINUTES, lost),
-  played('paying-step-failed', 10 * MINUTES, () =>
-    Promise.reject(ApplicationFailure.nonRetryable('played', 'engine_unavailable')),
-  ),
+  played('paying-step-failed', 10 * MINUTES, failingStep),
+  played('background-outlasts-workers', 10 * MINUTES, failingStep, { background: true }),
   {
     name: 'admission-failed',
     run: (test) =>
@@ -64,6 +64,10 @@ function ok() {
   return Promise.resolve(REPORT);
 }
 
+function failingStep(): Promise<never> {
+  return Promise.reject(ApplicationFailure.nonRetryable('played', 'engine_unavailable'));
+}
+
 function failing(code: ErrorCode): Attempts {
   return (attempt) =>
     Promise.resolve({
@@ -89,12 +93,12 @@ async function inWorld<T>(
   }
 }
 
-function played(name: string, totalMs: number, attempts: Attempts): PlayedScenario {
+function played(name: string, totalMs: number, attempts: Attempts, options?: Partial<Candidate>): PlayedScenario {
   return {
     name,
     run: (test) =>
       inWorld(test, ok, (world) => {
-        const input = world.call(attempts, totalMs);
+        const input = world.call(attempts, totalMs, options);
         return runTo('COMPLETED', test, world, input.callId, input);
       }),
   };

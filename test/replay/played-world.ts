@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import type { CallSteps, MaintenanceActivities, ProviderActivities, SweepReport } from '../../src/activities/types.ts';
-import type { AttemptOutcome, CallInput, RoutePlan } from '../../src/core/call/types.ts';
+import type { AttemptOutcome, CallInput, Candidate, RoutePlan } from '../../src/core/call/types.ts';
 import type { ErrorRecord } from '../../src/core/errors.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';
 import { workflowBundle } from '../../src/workers/bundle.ts';
@@ -17,8 +17,8 @@ export type Attempts = (order: number, tries: number) => Promise<AttemptOutcome>
 
 export interface PlayedWorld {
   taskQueue: string;
-  /** A call with a plan of one candidate and three tries. */
-  call(attempts: Attempts, totalMs: number): CallInput;
+  /** A call with a plan of one candidate and three tries. `options` change the candidate. */
+  call(attempts: Attempts, totalMs: number, options?: Partial<Candidate>): CallInput;
   stop(): Promise<void>;
 }
 
@@ -54,7 +54,8 @@ export async function startPlayedWorld(
     admit: () => Promise.reject(ApplicationFailure.nonRetryable('played', 'engine_unavailable', AWAY)),
     selectCredential: () => Promise.resolve({ credential: null }),
     stopAttempt: () => Promise.resolve(),
-    collectAnswer: () => Promise.reject(new TypeError('a played attempt is never pending')),
+    // What is still at work when its workers are gone has its answer when it is asked for.
+    collectAnswer: ({ order }) => Promise.resolve(answered(order)),
     withdrawAttempt: () => Promise.reject(new TypeError('a played attempt is never pending')),
     executeProvider({ callId, order }) {
       const script = scripts.get(callId);
@@ -77,8 +78,8 @@ export async function startPlayedWorld(
   const running = worker.run();
   return {
     taskQueue,
-    call(attempts, totalMs) {
-      const input = playedCall(totalMs);
+    call(attempts, totalMs, options) {
+      const input = playedCall(totalMs, options);
       scripts.set(input.callId, attempts);
       return input;
     },
@@ -90,9 +91,9 @@ export async function startPlayedWorld(
 }
 
 /** A call as a door starts it. */
-export function playedCall(totalMs: number): CallInput {
+export function playedCall(totalMs: number, options?: Partial<Candidate>): CallInput {
   const principal = { tenant: 'default', key: 'app', models: null };
-  const admission = { allowed: true, plan: planOf(totalMs) } as const;
+  const admission = { allowed: true, plan: planOf(totalMs, options) } as const;
   return {
     callId: newCallId(),
     kind: 'chat',
@@ -104,11 +105,11 @@ export function playedCall(totalMs: number): CallInput {
   };
 }
 
-function planOf(totalMs: number): RoutePlan {
+function planOf(totalMs: number, options: Partial<Candidate> = {}): RoutePlan {
   return {
     decisionId: 'dec_played',
     requestRef: 'p_request',
-    candidates: [{ provider: 'sim', model: 'played', worstCaseNanoUsd: '1000' }],
+    candidates: [{ provider: 'sim', model: 'played', worstCaseNanoUsd: '1000', ...options }],
     first: { credential: null },
     retries: { maxAttempts: 3, initialBackoffMs: 10, maxBackoffMs: 100, maxRetryAfterMs: 1_000 },
     timeouts: { connectMs: 1_000, firstTokenMs: 1_000, idleMs: 1_000, totalMs },

@@ -5,6 +5,7 @@ import { checkCallInput } from './check-call-input.ts';
 
 const principal = { tenant: 'acme', key: 'app', models: ['smart'] };
 const stored = { callId: 'call_1', kind: 'chat', model: 'smart', principal, requestRef: 'p_1' };
+const plan = { decisionId: 'dec_1', candidates: [{ provider: 'sim' }], first: {}, retries: {}, timeouts: {} };
 const inline = {
   ...stored,
   requestRef: null,
@@ -27,7 +28,8 @@ describe('the input of llmCall', () => {
   it.each([
     stored,
     inline,
-    { ...stored, tags: { a: 'b' }, mode: 'background', takesRollbacks: true, admission: { allowed: false } },
+    { ...stored, tags: { a: 'b' }, mode: 'background', takesRollbacks: true, admission: { allowed: true, plan } },
+    { ...stored, admission: { allowed: false, error: { message: 'no' } } },
     // What a door took has what the door made of it: a tag more, a longer one, a name that no one would give.
     {
       ...stored,
@@ -56,6 +58,12 @@ describe('the input of llmCall', () => {
     [{ ...stored, requestRef: null }, 'requestRef'],
     [{ ...inline, requestRef: 'p_1' }, 'requestRef'],
     [{ ...inline, admission: { allowed: true } }, 'admission'],
+    [{ ...stored, admission: 'hunter2' }, 'admission'],
+    [{ ...stored, admission: {} }, 'admission.allowed'],
+    [{ ...stored, admission: { allowed: false } }, 'admission.error'],
+    [{ ...stored, admission: { allowed: true } }, 'admission.plan'],
+    [{ ...stored, admission: { allowed: true, plan: { ...plan, candidates: [null] } } }, 'admission.plan.candidates'],
+    [{ ...stored, admission: { allowed: true, plan: { ...plan, timeouts: 7 } } }, 'admission.plan.timeouts'],
     [{ ...inline, inline: 'hunter2' }, 'inline'],
     [{ ...inline, inline: { body: {}, stream: false } }, 'inline.wire'],
     [{ ...inline, inline: { ...inline.inline, body: ['hunter2'] } }, 'inline.body'],

@@ -24,6 +24,7 @@ export function checkCallInput(input: unknown, workflowId: string): asserts inpu
   if (input.inline === undefined) {
     // No more than tells a reference of a door from something else: a call that was accepted must not be refused here.
     if (typeof input.requestRef !== 'string') throw wrong('requestRef', 'a string, or null beside an inline request');
+    if (input.admission !== undefined) checkAdmission(input.admission);
     return;
   }
   checkName(input.callId, 'callId');
@@ -44,6 +45,24 @@ function checkPrincipal({ tenant, key, models, team }: JsonObject): void {
     throw wrong('principal.models', 'a list of strings, or null for all');
   }
   if (team !== undefined) checkName(team, 'principal.team');
+}
+
+/** What the call reads of its door's decision; without it the workflow would fail in the middle, and be tried for ever. */
+function checkAdmission(admission: Json): void {
+  if (!isJsonObject(admission)) throw wrong('admission', 'an object');
+  const { allowed, error, plan } = admission;
+  if (allowed === false) {
+    if (!isJsonObject(error) || typeof error.message !== 'string') throw wrong('admission.error', 'the reason');
+    return;
+  }
+  if (allowed !== true) throw wrong('admission.allowed', 'true or false');
+  if (!isJsonObject(plan)) throw wrong('admission.plan', 'an object');
+  if (!Array.isArray(plan.candidates) || !plan.candidates.every(isJsonObject)) {
+    throw wrong('admission.plan.candidates', 'a list of objects');
+  }
+  for (const part of ['first', 'retries', 'timeouts'] as const) {
+    if (!isJsonObject(plan[part])) throw wrong(`admission.plan.${part}`, 'an object');
+  }
 }
 
 function checkInline({ requestRef, admission }: JsonObject, inline: Json): void {

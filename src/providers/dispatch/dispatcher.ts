@@ -65,6 +65,8 @@ export interface FollowInput<T> extends AskInput<T> {
 export type FollowResult<T> = { status: 'streamed' } | AskResult<T>;
 
 export interface Dispatcher {
+  /** Of one answer, in bytes. */
+  readonly maxAnswerBytes: number;
   dispatch(input: DispatchInput): Promise<DispatchResult>;
   ask<T>(input: AskInput<T>): Promise<AskResult<T>>;
   follow<T>(input: FollowInput<T>): Promise<FollowResult<T>>;
@@ -122,6 +124,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   }
 
   return {
+    maxAnswerBytes,
     async dispatch(input) {
       const phases = createPhaseClock(input.signal, input.timeouts);
       const progress: Progress = { sent: false, accepted: false, decoder: null, firstTokenAt: null };

@@ -42,7 +42,8 @@ export function isEventStream(contentType: string | string[] | undefined): boole
   return String(contentType).startsWith('text/event-stream');
 }
 
-function tooLarge(limit: number): ProviderFailureError {
+/** An answer beyond what is read of one. */
+export function tooLarge(limit: number): ProviderFailureError {
   return new ProviderFailureError({
     code: 'provider_unavailable',
     message: `The answer is larger than ${String(limit)} bytes.`,
