@@ -38,65 +38,76 @@ afterAll(async () => {
 /** Twelve seconds on an idle machine. */
 const RUNS_FOR_MS = 180_000;
 
-it(`keeps a cached call under ${MAX_BYTES_EACH / 1024} KB of memory`, async () => {
-  let waiting = 0;
-  const released = Promise.withResolvers<void>();
-  const activities: CallSteps & ProviderActivities = {
-    admit: () =>
-      Promise.resolve({
-        allowed: true,
-        plan: {
-          decisionId: 'dec_1',
-          requestRef: 'p_1',
-          candidates: [{ provider: 'sim', model: 'm', worstCaseNanoUsd: null }],
-          first: { credential: null },
-          retries: { maxAttempts: 1, initialBackoffMs: 1, maxBackoffMs: 1, maxRetryAfterMs: 1 },
-          timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 600_000 },
-          onUnknown: 'recover',
-        },
-      }),
-    selectCredential: () => Promise.resolve({ credential: null }),
-    stopAttempt: () => Promise.resolve(),
-    collectAnswer: () => Promise.reject(new TypeError('nothing is pending')),
-    withdrawAttempt: () => Promise.reject(new TypeError('nothing is pending')),
-    async executeProvider() {
-      waiting += 1;
-      await released.promise;
-      return { status: 'answered', attempt: 1, result: succeededResult('p_2') };
-    },
-    settle: (settlement) =>
-      Promise.resolve({ ...settlement, provider: null, model: null, attempts: 1, costNanoUsd: '0', pricing: 'priced' }),
-  };
-  const worker = await Worker.create({
-    connection,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: await workflowBundle(),
-    activities,
-    maxCachedWorkflows: WORKFLOWS * 2,
-    maxConcurrentActivityTaskExecutions: WORKFLOWS * 2,
-    // Runs the sandbox in this thread, whose heap can be measured.
-    debugMode: true,
-  });
-  const client = new Client({ connection });
-  await worker.runUntil(async () => {
-    const start = (index: number) => {
-      const input: CallInput = {
-        callId: `heap-${index}`,
-        kind: 'chat',
-        model: 'm',
-        principal: { tenant: 'default', key: null, models: null },
-        requestRef: 'p_1',
-      };
-      return client.workflow.start('llmCall', { workflowId: input.callId, taskQueue: TASK_QUEUE, args: [input] });
+it(
+  `keeps a cached call under ${MAX_BYTES_EACH / 1024} KB of memory`,
+  async () => {
+    let waiting = 0;
+    const released = Promise.withResolvers<void>();
+    const activities: CallSteps & ProviderActivities = {
+      admit: () =>
+        Promise.resolve({
+          allowed: true,
+          plan: {
+            decisionId: 'dec_1',
+            requestRef: 'p_1',
+            candidates: [{ provider: 'sim', model: 'm', worstCaseNanoUsd: null }],
+            first: { credential: null },
+            retries: { maxAttempts: 1, initialBackoffMs: 1, maxBackoffMs: 1, maxRetryAfterMs: 1 },
+            timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 600_000 },
+            onUnknown: 'recover',
+          },
+        }),
+      selectCredential: () => Promise.resolve({ credential: null }),
+      stopAttempt: () => Promise.resolve(),
+      collectAnswer: () => Promise.reject(new TypeError('nothing is pending')),
+      withdrawAttempt: () => Promise.reject(new TypeError('nothing is pending')),
+      async executeProvider() {
+        waiting += 1;
+        await released.promise;
+        return { status: 'answered', attempt: 1, result: succeededResult('p_2') };
+      },
+      settle: (settlement) =>
+        Promise.resolve({
+          ...settlement,
+          provider: null,
+          model: null,
+          attempts: 1,
+          costNanoUsd: '0',
+          pricing: 'priced',
+        }),
     };
-    const first = await Promise.all(Array.from({ length: 20 }, (_, index) => start(index)));
-    await until('the first are cached', () => waiting === 20);
-    const before = heapBytes();
-    const rest = await Promise.all(Array.from({ length: WORKFLOWS }, (_, index) => start(100 + index)));
-    await until('all are cached', () => waiting === 20 + WORKFLOWS);
-    const each = (heapBytes() - before) / WORKFLOWS;
-    released.resolve();
-    await Promise.all([...first, ...rest].map((handle) => handle.result()));
-    expect(each).toBeLessThan(MAX_BYTES_EACH);
-  });
-}, RUNS_FOR_MS);
+    const worker = await Worker.create({
+      connection,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: await workflowBundle(),
+      activities,
+      maxCachedWorkflows: WORKFLOWS * 2,
+      maxConcurrentActivityTaskExecutions: WORKFLOWS * 2,
+      // Runs the sandbox in this thread, whose heap can be measured.
+      debugMode: true,
+    });
+    const client = new Client({ connection });
+    await worker.runUntil(async () => {
+      const start = (index: number) => {
+        const input: CallInput = {
+          callId: `heap-${index}`,
+          kind: 'chat',
+          model: 'm',
+          principal: { tenant: 'default', key: null, models: null },
+          requestRef: 'p_1',
+        };
+        return client.workflow.start('llmCall', { workflowId: input.callId, taskQueue: TASK_QUEUE, args: [input] });
+      };
+      const first = await Promise.all(Array.from({ length: 20 }, (_, index) => start(index)));
+      await until('the first are cached', () => waiting === 20);
+      const before = heapBytes();
+      const rest = await Promise.all(Array.from({ length: WORKFLOWS }, (_, index) => start(100 + index)));
+      await until('all are cached', () => waiting === 20 + WORKFLOWS);
+      const each = (heapBytes() - before) / WORKFLOWS;
+      released.resolve();
+      await Promise.all([...first, ...rest].map((handle) => handle.result()));
+      expect(each).toBeLessThan(MAX_BYTES_EACH);
+    });
+  },
+  RUNS_FOR_MS,
+);
