@@ -21,7 +21,7 @@ export async function runCallers(input: CallerInput): Promise<Submission[]> {
   return clients.flat();
 }
 
-async function runClient(input: CallerInput, plan: SubmissionPlan, first: number): Promise<Submission[]> {
+async function runClient(input: CallerInput, plan: SubmissionPlan, client: number): Promise<Submission[]> {
   const { urls, call, key, beganAt, patienceMs } = input;
   const { nonce, model, isStream, isKeyed } = call;
   const made: Submission[] = [];
@@ -29,9 +29,18 @@ async function runClient(input: CallerInput, plan: SubmissionPlan, first: number
   let { leaveAfterMs } = plan;
   let resumeAfter: Submission | null = null;
   await delay(Math.max(0, beganAt + plan.atMs - Date.now()));
-  for (let turn = first; ; turn++) {
+  for (let turn = client; ; turn++) {
     const url = urls[turn % urls.length] ?? '';
-    const seen: Submission = await submit(url, { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key });
+    const seen: Submission = await submit(url, {
+      nonce,
+      client,
+      model,
+      isStream,
+      isKeyed,
+      resumeAfter,
+      leaveAfterMs,
+      key,
+    });
     made.push(seen);
     // A stream that cannot go on where it broke is there to be had from its start.
     const isRefusedToResume = resumeAfter !== null && seen.errorCode === 'outcome_unknown';

@@ -1,6 +1,7 @@
 /** The ledger's money against the provider's: what was billed is the truth. */
-import type { AttemptView, CallView } from '../../src/core/ports/ledger.ts';
-import { costNanoUsd, MAX_OUTPUT_TOKENS, TIGHT_LIMIT_NANO_USD } from './campaign-config.ts';
+import type { CallView } from '../../src/core/ports/ledger.ts';
+import { MAX_OUTPUT_TOKENS, TIGHT_LIMIT_NANO_USD, costNanoUsd } from './campaign-config.ts';
+import { billed, costFaults } from './match-bills.ts';
 import type { Evidence } from './play-round.ts';
 import type { ProviderRequest } from './provider-truth.ts';
 import type { Tally } from './tally.ts';
@@ -18,6 +19,10 @@ type MoneyTally = Pick<
   | 'underbookedNanoUsd'
 >;
 
+/** More tokens than any prompt of the campaign is taken for. */
+const MAX_INPUT_TOKENS = 600;
+const DEAREST_NANO_USD = costNanoUsd(MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS);
+
 export function judgeMoney({ calls, requests, closed, held }: Evidence, faults: string[]): MoneyTally {
   const tight = new Set(calls.filter(({ tenant }) => tenant === 'tight').map(({ nonce }) => nonce));
   const billedTight = sum(requests.filter(({ nonce }) => tight.has(nonce)).map(billed));
@@ -28,92 +33,61 @@ export function judgeMoney({ calls, requests, closed, held }: Evidence, faults: 
   const leaked = held?.after.heldNanoUsd ?? 0n;
   if (leaked !== 0n) faults.push(`${String(leaked)} nano-USD are held by nothing`);
 
-  const attempts = (closed ?? []).flatMap((call) => call.attempts.map((attempt) => ({ call, attempt })));
-  const settled = attempts.filter(({ attempt: { state } }) => state === 'settled');
-  const short = shortfalls(calls, requests, closed);
-  const wrong = [
-    ...attempts.flatMap(({ call, attempt }) => {
-      const why = costFault(attempt, requests, call);
-      return why === null ? [] : [`${nonceOf(call)}: attempt ${String(attempt.n)} of ${call.id} ${why}`];
-    }),
-    ...short
-      .filter(({ isEstimated }) => !isEstimated)
-      .map(
-        ({ nonce, missing }) =>
-          `${nonce}: booked ${String(missing)} nano-USD below the bill, and nothing of it is an estimate`,
-      ),
-  ];
+  const accounts = closed ? calls.map(({ nonce }) => accountOf(nonce, requests, closed)) : [];
+  const wrong = accounts.flatMap((account) => faultsOf(account).map((why) => `${account.nonce}: ${why}`));
   faults.push(...wrong);
+  const short = accounts.map(({ truth, booked }) => above(truth, booked)).filter((missing) => missing > 0n);
+  const attempts = (closed ?? []).flatMap((call) => call.attempts);
   return {
     overshootNanoUsd: String(overshoot + overbooked),
     leakedNanoUsd: String(leaked),
     heldByUnknownNanoUsd: String((held?.before.heldNanoUsd ?? 0n) - leaked),
     costErrors: wrong.length,
-    settled: settled.length,
+    settled: attempts.filter(({ state }) => state === 'settled').length,
     billedNanoUsd: String(sum(requests.map(billed))),
     bookedNanoUsd: String(sum((closed ?? []).map((call) => BigInt(call.costNanoUsd)))),
     underbooked: short.length,
-    underbookedNanoUsd: String(sum(short.map(({ missing }) => missing))),
+    underbookedNanoUsd: String(sum(short)),
   };
 }
 
-/** More tokens than any prompt of the campaign is taken for. */
-const MAX_INPUT_TOKENS = 600;
-const DEAREST_NANO_USD = costNanoUsd(MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS);
-
-/** What is priced is exact; an estimate is at most the worst case. */
-function costFault(attempt: AttemptView, requests: readonly ProviderRequest[], call: CallView): string | null {
-  const { state, pricing, costNanoUsd: cost } = attempt;
-  if (BigInt(cost) > DEAREST_NANO_USD) return `costs ${cost} nano-USD, more than any attempt here can`;
-  if (state === 'settled') return settledFault(attempt, requests, call);
-  if (state !== 'reconciled' || pricing !== 'priced') return null;
-  const bills = requests.filter(({ nonce }) => nonce === nonceOf(call)).map(billed);
-  return bills.includes(BigInt(cost)) ? null : `was reconciled at ${cost} nano-USD, which no request was billed`;
-}
-
-/** Each answer of a nonce has another length, so that its usage says which request it was. */
-function settledFault({ usage, costNanoUsd: cost }: AttemptView, requests: readonly ProviderRequest[], call: CallView) {
-  const input = usage?.inputTokens ?? 0;
-  const output = usage?.outputTokens ?? 0;
-  const isBilled = requests.some(
-    ({ nonce, outcome, billedInputTokens, billedOutputTokens }) =>
-      nonce === nonceOf(call) && outcome === 'whole' && billedInputTokens === input && billedOutputTokens === output,
-  );
-  if (!isBilled) return `has the usage ${String(input)}/${String(output)}, which no whole answer had`;
-  const truth = costNanoUsd(input, output);
-  return BigInt(cost) === truth ? null : `costs ${cost} nano-USD instead of ${String(truth)}`;
-}
-
-interface Shortfall {
+/** All that was billed and booked under a nonce. */
+interface Account {
   nonce: string;
-  missing: bigint;
-  /** A stream that broke off was counted as far as it was read; the provider may have sent more. */
-  isEstimated: boolean;
+  requests: ProviderRequest[];
+  calls: CallView[];
+  truth: bigint;
+  booked: bigint;
 }
 
-/** By how much calls were booked below what they were billed, in the end. */
-function shortfalls(
-  calls: Evidence['calls'],
-  requests: readonly ProviderRequest[],
-  closed: Evidence['closed'],
-): Shortfall[] {
-  if (!closed) return [];
-  return calls
-    .map(({ nonce }) => {
-      const truth = sum(requests.filter((request) => request.nonce === nonce).map(billed));
-      const own = closed.filter((call) => nonceOf(call) === nonce);
-      const isEstimated = own.some(({ attempts }) => attempts.some(({ pricing }) => pricing === 'estimated'));
-      return { nonce, missing: above(truth, sum(own.map((call) => BigInt(call.costNanoUsd)))), isEstimated };
-    })
-    .filter(({ missing }) => missing > 0n);
+function accountOf(nonce: string, requests: readonly ProviderRequest[], closed: readonly CallView[]): Account {
+  const own = requests.filter((request) => request.nonce === nonce);
+  const calls = closed.filter(({ tags }) => tags['nonce'] === nonce);
+  const booked = sum(calls.map((call) => BigInt(call.costNanoUsd)));
+  return { nonce, requests: own, calls, truth: sum(own.map(billed)), booked };
 }
 
-function billed({ billedInputTokens, billedOutputTokens }: ProviderRequest): bigint {
-  return costNanoUsd(billedInputTokens, billedOutputTokens);
+/** What is priced is exact, and a call costs what its attempts do; an estimate is at most the worst case. */
+function faultsOf({ requests, calls, truth, booked }: Account): string[] {
+  const attempts = calls.flatMap((call) => call.attempts);
+  const faults = [
+    ...calls.flatMap(totalFaults),
+    ...attempts
+      .filter(({ pricing, costNanoUsd: cost }) => pricing !== 'priced' && BigInt(cost) > DEAREST_NANO_USD)
+      .map(({ n, costNanoUsd: cost }) => `attempt ${String(n)} costs ${cost} nano-USD, more than any attempt here can`),
+    ...costFaults(attempts, requests),
+  ];
+  // A stream that broke off was counted as far as it was read, and a lost attempt is booked at its hold.
+  const isExact = attempts.every(({ pricing }) => pricing === 'priced');
+  if (faults.length === 0 && isExact && booked !== truth) {
+    faults.push(`booked ${String(booked)} nano-USD for a bill of ${String(truth)}, and nothing of it is an estimate`);
+  }
+  return faults;
 }
 
-function nonceOf({ tags }: CallView): string {
-  return tags['nonce'] ?? '';
+function totalFaults({ id, costNanoUsd: total, attempts }: CallView): string[] {
+  const parts = sum(attempts.map((attempt) => BigInt(attempt.costNanoUsd)));
+  return BigInt(total) === parts ? [] : [`${id} costs ${total} nano-USD, and its attempts ${String(parts)}`];
 }
 
 function above(amount: bigint, limit: bigint): bigint {

@@ -1,16 +1,15 @@
 /** A round's evidence against the bars: what each call came to, seen from its clients, the ledger and the provider. */
-import type { AttemptState, AttemptView, CallView } from '../../src/core/ports/ledger.ts';
-import type { CallPlan, RoundPlan } from './plan.ts';
+import { errorTable } from '../../src/core/errors.ts';
+import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { RoundPlan } from './plan.ts';
 import type { Evidence } from './play-round.ts';
-import { callEvidence, judgeEnd, mustNotPayAgain } from './judge-end.ts';
+import { callEvidence, judgeEnd, mustNotPayAgain, type CallEvidence } from './judge-end.ts';
 import { judgeMoney } from './judge-money.ts';
 import { judgeText } from './judge-text.ts';
+import { LOST, silentRequests } from './match-attempts.ts';
 import { isPaid } from './provider-truth.ts';
 import { recoveryTimes } from './recovery.ts';
 import { NOTHING, type Tally } from './tally.ts';
-
-/** States of an attempt whose outcome nobody here saw. */
-const LOST: ReadonlySet<AttemptState> = new Set(['unknown', 'reconciled', 'abandoned']);
 
 export interface Verdict {
   tally: Tally;
@@ -52,31 +51,40 @@ export function judge(plan: RoundPlan, evidence: Evidence): Verdict {
     tally.mostDispatches = Math.max(tally.mostDispatches, requests);
     const attempts = seen.ledger?.flatMap((view) => view.attempts).filter(({ state }) => state !== 'reserved') ?? null;
     tally.unknown += attempts?.filter(({ state }) => LOST.has(state)).length ?? 0;
-    const again = attempts ? paidAgainstPolicy(call, seen.ledger ?? []) : 0;
+    const again = attempts ? paidAgainstPolicy(seen) : 0;
     tally.paidAgainstPolicy += again;
     if (again > 0) faults.push(`${call.nonce}: ${call.model} was sent again after its outcome was lost`);
     const paid = seen.requests.filter(isPaid).length;
     // Without a ledger a call is said to be one dispatch, as callers of a plain gateway believe.
-    const admitted = attempts?.filter(isPaidFor).length ?? 1;
-    const silent = paid - admitted;
+    const silent = attempts ? silentRequests(attempts, seen.requests, plan.network !== null) : Math.max(0, paid - 1);
     if (silent > 0) {
       tally.silentDuplicates += silent;
-      faults.push(`${call.nonce}: paid ${String(paid)} times, on record ${String(admitted)}`);
+      faults.push(`${call.nonce}: paid ${String(paid)} times, ${String(silent)} of them by no attempt on record`);
     }
   }
   return { tally, faults };
 }
 
-/** An attempt that says that the provider may have been paid. One that failed and was free says that it was not. */
-function isPaidFor({ state, costNanoUsd }: AttemptView): boolean {
-  return state === 'settled' || LOST.has(state) || BigInt(costNanoUsd) > 0n;
+/**
+ * Attempts after one whose outcome was lost, where policy forbids them. The calls of a key count as one: none may follow a
+ * lost attempt, unless its client was told of an end that invites it to ask again, and did.
+ */
+function paidAgainstPolicy({ call, ledger, submissions }: CallEvidence): number {
+  if (!mustNotPayAgain(call)) return 0;
+  const inOrder = (ledger ?? []).toSorted((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt));
+  let isLost = false;
+  let against = 0;
+  for (const view of inOrder) {
+    for (const { state } of view.attempts) {
+      if (isLost) against += 1;
+      isLost ||= LOST.has(state);
+    }
+    const isTold = submissions.some(({ callId, end }) => callId === view.id && end === 'error');
+    if (isTold && invitesToAskAgain(view)) isLost = false;
+  }
+  return against;
 }
 
-/** Attempts after one whose outcome was lost, where policy forbids them. */
-function paidAgainstPolicy(call: CallPlan, ledger: readonly CallView[]): number {
-  if (!mustNotPayAgain(call)) return 0;
-  return ledger.reduce((sum, { attempts }) => {
-    const lost = attempts.findIndex(({ state }) => LOST.has(state));
-    return sum + (lost === -1 ? 0 : attempts.length - 1 - lost);
-  }, 0);
+function invitesToAskAgain({ error }: CallView): boolean {
+  return error !== null && (error.code === 'cancelled' || errorTable[error.code].sdkMayRetry);
 }

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { answerRequest } from './provider-answer.ts';
 import { createJobs } from './provider-jobs.ts';
-import { nonceIn } from './provider-script.ts';
+import { isDisturbing, mannerOf, nonceIn } from './provider-script.ts';
 import type { ProviderRequest } from './provider-truth.ts';
 import { anthropicWire, openAiWire } from './provider-wire.ts';
 
@@ -49,11 +49,13 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   const nonce = nonceIn(JSON.stringify(body.messages ?? body.input ?? null));
   if (nonce === null) throw new Error('a request without a nonce');
   if (kept.length >= MAX_KEPT) throw new Error('more requests than anyone forgets');
+  const nth = kept.filter((other) => other.nonce === nonce).length + 1;
   const entry: ProviderRequest = {
     nonce,
-    nth: kept.filter((other) => other.nonce === nonce).length + 1,
+    nth,
     isStream: body.stream === true,
     isJob: path === '/v1/responses',
+    isDisturbed: isDisturbing(mannerOf(seed, nonce, nth)),
     receivedAt: Date.now(),
     endedAt: null,
     outcome: 'pending',

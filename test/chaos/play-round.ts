@@ -13,8 +13,12 @@ export interface Evidence {
   calls: CallPlan[];
   submissions: Submission[];
   requests: ProviderRequest[];
+  /** How many nodes took calls. */
+  nodes: number;
   /** One for each fault of the plan. */
   hits: Hit[];
+  /** When the network to the provider failed, in Unix milliseconds; null when it did not. */
+  outage: { from: number; to: number } | null;
   /** What the ids that clients without a key were given stand for. */
   known: { callId: string; call: CallView | null }[];
   /** As the ledger stood when everything had ended; null without a ledger. */
@@ -41,14 +45,14 @@ export async function playRound(plan: RoundPlan, { target, proxy, truth, session
   const calls = plan.calls.map((call) => ({ ...call, nonce: `${session}-${call.nonce}` }));
   const beganAt = Date.now();
   const { urls } = target;
-  const [submissions, hits] = await Promise.all([
+  const [submissions, hits, outage] = await Promise.all([
     Promise.all(
       calls.map((call) =>
         runCallers({ urls, call, key: target.keyOf(call.tenant, plan.round), beganAt, patienceMs: PATIENCE_MS }),
       ),
     ),
     hitAsPlanned(target, plan.faults),
-    plan.network && failLater(proxy, plan.network),
+    plan.network ? failLater(proxy, plan.network) : null,
   ]);
   await untilQuiet(target, truth);
   const ledger = await target.callsOf(prefix);
@@ -60,7 +64,9 @@ export async function playRound(plan: RoundPlan, { target, proxy, truth, session
     calls,
     submissions: submissions.flat(),
     requests: await truth.requests(),
+    nodes: urls.length,
     hits,
+    outage,
     known: await lookUp(target, submissions.flat()),
     ledger,
     closed: await target.callsOf(prefix),
@@ -84,9 +90,14 @@ function lookUp(target: Target, submissions: readonly Submission[]): Promise<Evi
   return Promise.all(ids.map(async (callId) => ({ callId, call: await target.callById(callId) })));
 }
 
-async function failLater(proxy: FaultProxy, { kind, atMs, forMs }: NonNullable<RoundPlan['network']>): Promise<void> {
+async function failLater(
+  proxy: FaultProxy,
+  { kind, atMs, forMs }: NonNullable<RoundPlan['network']>,
+): Promise<NonNullable<Evidence['outage']>> {
   await delay(atMs);
+  const from = Date.now();
   await proxy.fail(kind, forMs);
+  return { from, to: Date.now() };
 }
 
 /** Waits until no call is open and the provider has nothing more to say; a call that never ends, until patience does. */

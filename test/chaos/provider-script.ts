@@ -40,6 +40,13 @@ export function mannerOf(seed: string, nonce: string, nth: number): Manner {
   ]);
 }
 
+/** An answer that is so late is near a timeout on a busy machine. */
+const SLOW_MS = 1_000;
+
+export function isDisturbing(manner: Manner): boolean {
+  return manner.kind !== 'answer' || manner.delayMs >= SLOW_MS;
+}
+
 /** Whether the stream of a job of this nonce can be had once more: a provider may keep its events for less long than its answer. */
 export function isStreamedAgain(nonce: string): boolean {
   return hash32(`streamed again/${planned(nonce)}`) % 6 !== 0;

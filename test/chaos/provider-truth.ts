@@ -8,6 +8,8 @@ export interface ProviderRequest {
   isStream: boolean;
   /** Work in the background: it goes on whoever leaves. */
   isJob: boolean;
+  /** The provider was told to be slow with it, to refuse it or to break it off. */
+  isDisturbed: boolean;
   receivedAt: number;
   /** Null while it is being answered. */
   endedAt: number | null;

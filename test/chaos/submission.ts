@@ -1,6 +1,8 @@
 /** All that a client saw of one request of its own. */
 export interface Submission {
   nonce: string;
+  /** Which client of the call made it, from 0. */
+  client: number;
   isStream: boolean;
   isKeyed: boolean;
   startedAt: number;

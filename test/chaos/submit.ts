@@ -8,6 +8,7 @@ import type { Submission } from './submission.ts';
 
 export interface SubmissionInput {
   nonce: string;
+  client: number;
   model: CallModel;
   isStream: boolean;
   isKeyed: boolean;
@@ -24,9 +25,10 @@ const SILENCE_MS = 90_000;
 const agent = new Agent({ pipelining: 0, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS });
 
 export async function submit(url: string, input: SubmissionInput): Promise<Submission> {
-  const { nonce, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key } = input;
+  const { nonce, client, model, isStream, isKeyed, resumeAfter, leaveAfterMs, key } = input;
   const seen: Submission = {
     nonce,
+    client,
     isStream,
     isKeyed,
     startedAt: Date.now(),
@@ -66,6 +68,7 @@ export async function submit(url: string, input: SubmissionInput): Promise<Submi
     if (seen.status === 200 && isStream) await readStream(seen, response.body);
     else readBody(seen, (await response.body.json()) as AnswerBody);
   } catch (error) {
+    seen.mayAskAgain = true;
     if (leaving.signal.aborted) seen.end = 'left';
     else if (seen.status !== null) seen.end = 'broken';
     seen.errorCode ??= error instanceof Error && 'code' in error ? String(error.code) : null;
