@@ -168,6 +168,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     faults: options.faults,
     idempotencyTtlMs: settings.retention.idempotencyMs,
     payloadTtlMs: settings.retention.payloadMs,
+    onError,
   });
   /** No call can end before the workers start, at the end of this assembly. */
   function onCallEnd(call: CallView): void {
