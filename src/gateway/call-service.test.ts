@@ -6,20 +6,37 @@ import { HoldfastError } from '../core/errors.ts';
 import { openaiChatDoor } from '../providers/openai/door.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
 import { createMemoryHotState } from '../stores/memory/hot-state.ts';
-import { noPeers } from '../stores/memory/peers.ts';
 import { acceptInput, allowed, answerOf, dispatched, openInput } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
 import { createOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
 import { createCallService, type StartCall } from './call-service.ts';
 
+const peers = { isGone: (node: string) => Promise.resolve(node === 'dead') };
 const fail = (error: unknown) => expect.unreachable(String(error));
 
-async function stage(start: (input: CallInput) => Promise<boolean>, stateInEngine: 'running' | 'closed' = 'running') {
+interface Faults {
+  stateInEngine?: 'running' | 'closed';
+  /** Names of the methods of the ledger that fail once. */
+  failing?: Set<string>;
+  /** Before a call is settled. */
+  beforeSettle?: (callId: string) => Promise<unknown>;
+}
+
+async function stage(
+  start: (input: CallInput) => Promise<boolean>,
+  { stateInEngine = 'running', failing = new Set(), beforeSettle }: Faults = {},
+) {
   const { ledger, payloads, clock } = await temporaryLedger();
   const bus = createMemoryStreamBus();
   let ids = 0;
   const accepted: AcceptInput[] = [];
+  const cancelled: string[] = [];
+  const errors: unknown[] = [];
+  const unlessFailing = async <T>(name: string, run: () => Promise<T>) => {
+    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `the ledger is away: ${name}`);
+    return run();
+  };
   const calls = createCallService({
     ledger: {
       ...ledger,
@@ -27,16 +44,25 @@ async function stage(start: (input: CallInput) => Promise<boolean>, stateInEngin
         accepted.push(input);
         return ledger.accept(input);
       },
+      async settle(settlement, options) {
+        await beforeSettle?.(settlement.callId);
+        return ledger.settle(settlement, options);
+      },
+      giveOwed: (...given) => unlessFailing('giveOwed', () => ledger.giveOwed(...given)),
+      leaveOwed: (...given) => unlessFailing('leaveOwed', () => ledger.leaveOwed(...given)),
     },
     payloads,
     bus,
     engine: {
       start,
-      cancel: () => Promise.resolve(stateInEngine === 'running'),
+      cancel(callId) {
+        cancelled.push(callId);
+        return Promise.resolve(stateInEngine === 'running');
+      },
       handOn: () => Promise.resolve(false),
       stateOf: () => Promise.resolve(stateInEngine),
     },
-    orphans: createOrphans({ ledger, peers: noPeers, door: 'here', now: () => clock.now }),
+    orphans: createOrphans({ ledger, peers, door: 'here', now: () => clock.now }),
     door: 'here',
     endWatch: { add: () => () => undefined, stop: () => undefined },
     places: createPlaceKeeper({ hot: createMemoryHotState(), ledger, onError: fail }),
@@ -53,6 +79,7 @@ async function stage(start: (input: CallInput) => Promise<boolean>, stateInEngin
     deriveCallId: (_tenant, key, generation) => `call_${key}_${String(generation)}`,
     idempotencyTtlMs: 60_000,
     payloadTtlMs: 60_000,
+    onError: (error) => errors.push(error),
   });
   const request: StartCall = {
     caller: { tenant: 'acme', key: 'app', models: null, roles: ['caller'] },
@@ -63,7 +90,7 @@ async function stage(start: (input: CallInput) => Promise<boolean>, stateInEngin
     idempotencyKey: 'k',
     tags: {},
   };
-  return { calls, ledger, bus, request, accepted };
+  return { calls, ledger, bus, request, accepted, cancelled, errors };
 }
 
 const unavailable = (): Promise<never> => Promise.reject(new HoldfastError('engine_unavailable', 'no answer in time'));
@@ -102,17 +129,20 @@ it('a start whose answer was lost after the call had dispatched is followed to i
 });
 
 it('an id of which the engine still has an older call starts nothing, says so, and gives its key the next id', async () => {
-  const taken = await stage((input) => Promise.resolve(input.callId !== 'call_k_1'), 'closed');
+  const taken = await stage((input) => Promise.resolve(input.callId !== 'call_k_1'), { stateInEngine: 'closed' });
   await expect(taken.calls.start(taken.request)).rejects.toMatchObject({ code: 'engine_unavailable', retryAfterMs: 0 });
   expect(await taken.ledger.getCall('call_k_1')).toMatchObject({ state: 'ended', outcome: 'failed', attempts: [] });
   expect(await taken.calls.start(taken.request)).toMatchObject({ callId: 'call_k_2', isNew: true });
 });
 
 it('a call that ended before its start was answered is followed to that end, with or without an attempt', async () => {
-  const stand = await stage(async ({ callId }) => {
-    await stand.ledger.settle({ callId, outcome: 'denied', answerRef: null, error: denial });
-    return false;
-  }, 'closed');
+  const stand = await stage(
+    async ({ callId }) => {
+      await stand.ledger.settle({ callId, outcome: 'denied', answerRef: null, error: denial });
+      return false;
+    },
+    { stateInEngine: 'closed' },
+  );
   const denial = { code: 'budget_exceeded', message: 'full', source: 'gateway' } as const;
   expect(await stand.calls.start(stand.request)).toMatchObject({ callId: 'call_k_1', isNew: true });
   expect(await stand.ledger.getCall('call_k_1')).toMatchObject({ outcome: 'denied' });
@@ -121,10 +151,13 @@ it('a call that ended before its start was answered is followed to that end, wit
 it('a call that the engine does not have yet is cancelled in the ledger, and dispatches nothing when it comes there', async () => {
   const starting = Promise.withResolvers<boolean>();
   const begun = Promise.withResolvers<undefined>();
-  const { calls, ledger, request } = await stage(() => {
-    begun.resolve(undefined);
-    return starting.promise;
-  }, 'closed');
+  const { calls, ledger, request } = await stage(
+    () => {
+      begun.resolve(undefined);
+      return starting.promise;
+    },
+    { stateInEngine: 'closed' },
+  );
   const start = calls.start(request);
   await begun.promise;
   await calls.cancel('call_k_1');
@@ -136,6 +169,17 @@ it('a call that the engine does not have yet is cancelled in the ledger, and dis
   expect(await ledger.openAttempt(openInput('call_k_1'))).toEqual({ status: 'ended' });
 });
 
+it('a cancel that crosses the start of its call on another node is asked for once more, where the call is now', async () => {
+  const { calls, ledger, request, cancelled } = await stage(() => Promise.resolve(true), {
+    stateInEngine: 'closed',
+    beforeSettle: (callId) => dispatched(ledger, openInput(callId)),
+  });
+  await calls.start(request);
+  await calls.cancel('call_k_1');
+  expect(await ledger.getCall('call_k_1')).toMatchObject({ state: 'running' });
+  expect(cancelled).toEqual(['call_k_1', 'call_k_1']);
+});
+
 it('a repeated key attaches at the concurrency limit; another call is refused', async () => {
   const { calls, request } = await stage(() => Promise.resolve(true));
   const first = await calls.start(request);
@@ -144,8 +188,11 @@ it('a repeated key attaches at the concurrency limit; another call is refused', 
 });
 
 /** A request without a key, and the mark under which its call is found by a repeat. */
-async function keylessStage(start: (input: CallInput) => Promise<boolean> = () => Promise.resolve(true)) {
-  const stand = await stage(start);
+async function keylessStage(
+  start: (input: CallInput) => Promise<boolean> = () => Promise.resolve(true),
+  faults?: Faults,
+) {
+  const stand = await stage(start, faults);
   const request: StartCall = { ...stand.request, idempotencyKey: null };
   const { callId } = await stand.calls.start(request);
   const { repeat } = stand.accepted[0] ?? {};
@@ -165,16 +212,62 @@ it('a repeat starts the call of its first try, whose door died before the start'
   expect(started).toEqual(['call_0', 'lost-g1']);
 });
 
-it('an answer that another process recorded is owed to nobody from the moment at which its client has it', async () => {
-  const { calls, ledger, request, repeat } = await keylessStage();
-  await ledger.accept(acceptInput('there', { repeat }));
-  const lease = await dispatched(ledger, openInput('there-g1'));
-  const { follow } = await calls.start({ ...request, isSdkRetry: true });
-  await ledger.recordAnswer({ ...answerOf(lease), by: 'there' });
-  expect(await ledger.owedCalls(repeat.hash, 0, 10)).toMatchObject([{ callId: 'there-g1', door: 'here' }]);
-  for await (const [message] of follow(new AbortController().signal)) {
-    expect(message).toMatchObject({ type: 'call-end', call: { isOwed: true } });
-    expect(await ledger.owedCalls(repeat.hash, 0, 10)).toEqual([]);
-  }
-  expect.assertions(3);
+it.each([
+  ['', new Set<string>()],
+  [', though the ledger is away for a moment', new Set(['leaveOwed'])],
+])(
+  'a repeat that is refused while it starts the call of its first try leaves it to the next one%s',
+  async (_how, failing) => {
+    let isAway = false;
+    const { calls, ledger, request, repeat } = await keylessStage(
+      () => (isAway ? unavailable() : Promise.resolve(true)),
+      {
+        failing,
+      },
+    );
+    await ledger.accept(acceptInput('lost', { repeat }));
+    isAway = true;
+    await expect(calls.start({ ...request, isSdkRetry: true })).rejects.toMatchObject({ message: 'no answer in time' });
+    // It did reach the engine.
+    await dispatched(ledger, openInput('lost-g1'));
+    isAway = false;
+    await expect.poll(() => ledger.owedCalls(repeat.hash, 0, 10)).toMatchObject([{ callId: 'lost-g1', door: null }]);
+    expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'lost-g1', isNew: false });
+  },
+);
+
+/** A repeat waits at this door for a call whose answer another process records. */
+async function answeredElsewhere(faults?: Faults) {
+  const stand = await keylessStage(undefined, faults);
+  await stand.ledger.accept(acceptInput('there', { repeat: stand.repeat }));
+  const lease = await dispatched(stand.ledger, openInput('there-g1'));
+  const { follow } = await stand.calls.start({ ...stand.request, isSdkRetry: true });
+  await stand.ledger.recordAnswer({ ...answerOf(lease), answerBytes: Buffer.from('{}'), by: 'there' });
+  const [[message] = []] = await Array.fromAsync(follow(new AbortController().signal));
+  if (message?.type !== 'call-end') throw new Error('no end');
+  return { ...stand, call: message.call, owed: () => stand.ledger.owedCalls(stand.repeat.hash, 0, 10) };
+}
+const { signal: stays } = new AbortController();
+
+it('an answer that another process recorded is owed to nobody from the moment at which its client is given it', async () => {
+  const { calls, call, owed } = await answeredElsewhere();
+  expect(call).toMatchObject({ isOwed: true });
+  expect(await owed()).toMatchObject([{ callId: 'there-g1', door: 'here' }]);
+  await calls.give(call, null, stays);
+  expect(await owed()).toEqual([]);
+});
+
+it('an answer is given though the ledger cannot be told so, which is reported', async () => {
+  const { calls, call, errors } = await answeredElsewhere({ failing: new Set(['giveOwed']) });
+  expect(await calls.give(call, null, stays)).toEqual(await calls.answerOf(call));
+  expect(errors).toMatchObject([{ message: 'the ledger is away: giveOwed' }]);
+});
+
+it('an answer that cannot be read, or whose client is gone, stays owed', async () => {
+  const { calls, call, owed } = await answeredElsewhere();
+  await expect(calls.give({ ...call, answerRef: 'p_none' }, null, stays)).rejects.toMatchObject({ code: 'not_found' });
+  await calls.give(call, null, AbortSignal.abort());
+  expect(await owed()).toMatchObject([{ callId: 'there-g1', door: 'here' }]);
+  await calls.leave(call.id);
+  expect(await owed()).toMatchObject([{ callId: 'there-g1', door: null }]);
 });

@@ -8,7 +8,7 @@ import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { HoldfastError, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { LimitedScope } from '../core/ports/hot-state.ts';
-import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Ledger } from '../core/ports/ledger.ts';
+import type { AcceptResult, AdmitInput, CallView, IdempotencyClaim, Joined, Ledger } from '../core/ports/ledger.ts';
 import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, DoorWire } from '../core/ports/provider.ts';
@@ -18,6 +18,7 @@ import type { Caller } from '../governance/authenticate.ts';
 import type { CallEngine } from './call-engine.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { EndWatch } from './end-watch.ts';
+import { createDebts } from './debts.ts';
 import { createCallFollower } from './follow-call.ts';
 import type { Orphans } from './orphans.ts';
 import type { PlaceKeeper } from './place-keeper.ts';
@@ -53,6 +54,7 @@ export interface CallServiceDeps {
   faults?: FaultPoints | undefined;
   idempotencyTtlMs: number;
   payloadTtlMs: number;
+  onError(error: unknown): void;
 }
 
 export interface StartCall {
@@ -90,9 +92,17 @@ export interface CallService {
   /** Resolves when the call has ended. */
   waitForEnd(callId: string, signal: AbortSignal): Promise<CallView>;
   answerOf(call: CallView): Promise<StoredAnswer>;
+  /**
+   * The answer, read where it is not at hand, for a client that is given it now: nobody else is from here on, unless the
+   * client is gone already.
+   */
+  give(call: CallView, stored: StoredAnswer | null, client: AbortSignal): Promise<StoredAnswer>;
   requestOf(call: CallView): Promise<CallRequest | null>;
   cancel(callId: string): Promise<void>;
-  /** The client of a call without a key left this door, and the call goes on: a repeat may take it. */
+  /**
+   * The client of a call without a key left this door or was turned away, and the call goes on: a repeat may take it. Never
+   * rejects; where the ledger is away this is tried again for a while, behind its first try.
+   */
   leave(callId: string): Promise<void>;
   /** To be told of every call that ends in this process, so that its place under the concurrency limit frees. */
   onCallEnd(call: CallView): void;
@@ -132,6 +142,7 @@ function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: C
 
 export function createCallService(deps: CallServiceDeps): CallService {
   const follower = createCallFollower({ ...deps, onEnd: freePlace });
+  const debts = createDebts(deps);
 
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
@@ -151,7 +162,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const asked = () => JSON.stringify({ key: principal.key, tags, takesRollbacks, mode, request: parsed });
     const repeat = claim ? null : { hash: deps.hashRepeat(tenant, asked()), door: deps.door };
     const orphan = repeat && given.isSdkRetry ? await deps.orphans.take(repeat.hash) : null;
-    if (orphan) return join(orphan, request);
+    if (orphan) return joinOrphan(orphan, request);
     const { request: canonical } = door.toCanonical(request);
     const scopes = deps.scopesOf({ principal, tags: preparedTags });
     const place = await deps.places.take(scopes, deps.estimateTokens(canonical));
@@ -204,6 +215,16 @@ export function createCallService(deps: CallServiceDeps): CallService {
     return { callId, request, isNew: false, follow: (signal) => follower.follow(callId, signal) };
   }
 
+  /** Taken for this client; where it cannot have it, its next try must find it again. */
+  async function joinOrphan(orphan: Joined, request: CallRequest): Promise<StartedCall> {
+    try {
+      return await join(orphan, request);
+    } catch (error) {
+      await debts.leave(orphan.callId);
+      throw error;
+    }
+  }
+
   async function launch(input: CallInput, request: CallRequest): Promise<StartedCall> {
     const { callId } = input;
     const awaited = follower.await(callId);
@@ -235,7 +256,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
       // A call that is ended in the ledger can dispatch no more, even if the start did reach the engine and only its
       // answer was lost. If it has dispatched already, it is a call like any other, and its caller waits for it.
       const settlement = { callId, outcome: 'failed', answerRef: null, error: unavailable.toRecord() } as const;
-      const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
+      const call = await deps.ledger.settle(settlement, { unlessDispatched: true }).catch(async (failure: unknown) => {
+        // It may run, and be paid for: the client that is turned away must find it again.
+        await debts.leave(callId);
+        throw failure;
+      });
       const isOurs = call.outcome === 'failed' && call.error?.code === unavailable.code;
       if (isOurs && call.attempts.length === 0) {
         freePlace(call);
@@ -254,6 +279,14 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const settlement = { callId, outcome: 'cancelled', answerRef: null, error } as const;
     const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
     if (call.state === 'ended') deps.bus.publish(callId, { type: 'call-end', call });
+    // It was started and has dispatched since it was asked for: now the engine has it.
+    else await deps.engine.cancel(callId);
+  }
+
+  async function answerOf(call: CallView): Promise<StoredAnswer> {
+    const bytes = call.answerRef === null ? null : await deps.payloads.get(call.answerRef);
+    if (!bytes) throw contentGone('answer', call);
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
   }
 
   /** Under the concurrency limit. */
@@ -270,10 +303,12 @@ export function createCallService(deps: CallServiceDeps): CallService {
       }
       throw new HoldfastError('cancelled', 'The wait was given up.');
     },
-    async answerOf(call) {
-      const bytes = call.answerRef === null ? null : await deps.payloads.get(call.answerRef);
-      if (!bytes) throw contentGone('answer', call);
-      return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
+    answerOf,
+    async give(call, stored, client) {
+      // Read first: a debt that is cleared for an answer that cannot be read would have the repeat pay again.
+      const answer = stored ?? (await answerOf(call));
+      if (call.isOwed && !client.aborted) await debts.give(call.id);
+      return answer;
     },
     async requestOf(call) {
       const bytes = call.requestRef === null ? null : await deps.payloads.get(call.requestRef);
@@ -287,7 +322,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
       deps.bus.requestCancel(callId);
       if (!(await deps.engine.cancel(callId))) await cancelUnstarted(callId);
     },
-    leave: (callId) => deps.ledger.leaveOwed(callId, deps.door),
+    leave: (callId) => debts.leave(callId),
     onCallEnd: freePlace,
   };
 }

@@ -5,11 +5,9 @@ import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
 import type { EndWatch } from './end-watch.ts';
 
 export interface FollowCallDeps {
-  ledger: Pick<Ledger, 'getCall' | 'giveOwed'>;
+  ledger: Pick<Ledger, 'getCall'>;
   bus: StreamBus;
   endWatch: EndWatch;
-  /** Names this process, whose clients wait at its door. */
-  door: string;
   /** Told of the end of each call that is followed, before the follower is. */
   onEnd(call: CallView): void;
 }
@@ -57,18 +55,14 @@ export function createCallFollower(deps: FollowCallDeps): CallFollower {
         const call = await deps.ledger.getCall(callId);
         if (!call) throw new HoldfastError('not_found', 'There is no such call.');
         if (call.state === 'ended') {
-          await settleDebt(call);
           yield [{ type: 'call-end', call }];
           return;
         }
       }
       for await (const batch of messages) {
         const end = batch.find((message) => message.type === 'call-end');
-        if (end) {
-          // It may have ended in another process: what is freed there is this node's to forget.
-          deps.onEnd(end.call);
-          await settleDebt(end.call);
-        }
+        // It may have ended in another process: what is freed there is this node's to forget.
+        if (end) deps.onEnd(end.call);
         yield batch;
         if (end) return;
       }
@@ -76,11 +70,6 @@ export function createCallFollower(deps: FollowCallDeps): CallFollower {
       unwatch();
       subscription.abort();
     }
-  }
-
-  /** Before the client has the answer, which another process recorded: nobody is to be given it after that. */
-  async function settleDebt({ id, isOwed }: CallView): Promise<void> {
-    if (isOwed) await deps.ledger.giveOwed(id, deps.door);
   }
 
   return {

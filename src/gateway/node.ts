@@ -1,7 +1,6 @@
 /** A node: stores, domains, Temporal workers and gateway in one process, so that a call stays where its client waits. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
@@ -18,6 +17,7 @@ import { createAdministration } from './administration.ts';
 import { createCallEngine } from './call-engine.ts';
 import { createCallService } from './call-service.ts';
 import { checkEngine, checkRetention } from './check-engine.ts';
+import { drainsConnections } from './drain-connections.ts';
 import { createEndWatch } from './end-watch.ts';
 import { createOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
@@ -69,9 +69,6 @@ export interface HoldfastNode {
 }
 
 const DEFAULT_SWEEP_MS = 30_000;
-const IDLE_CHECK_MS = 200;
-/** A client that never finishes reading does not keep the node from stopping for longer. */
-const DRAIN_LIMIT_MS = 600_000;
 
 export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   const { settings, home, env, connection, namespace, logger } = options;
@@ -171,6 +168,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     faults: options.faults,
     idempotencyTtlMs: settings.retention.idempotencyMs,
     payloadTtlMs: settings.retention.payloadMs,
+    onError,
   });
   /** No call can end before the workers start, at the end of this assembly. */
   function onCallEnd(call: CallView): void {
@@ -211,11 +209,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     isDraining: () => draining,
     readiness: () => checkReadiness(connection, namespace, ledger, draining),
   });
-  const connections = new Set<Socket>();
-  app.server.on('connection', (connection: Socket) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
+  const closeGateway = drainsConnections(app);
   async function closeStores(): Promise<void> {
     lostStarts?.stop();
     endWatch.stop();
@@ -250,7 +244,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
   async function drain(): Promise<void> {
     draining = true;
     // The gateway first, so that open requests get their answers while the workers still run.
-    await closeGateway(app, connections);
+    await closeGateway();
     await workers.drain();
     await closeStores();
   }
@@ -285,23 +279,6 @@ async function listen(app: FastifyInstance, { host, port }: Settings['gateway'])
       );
     }
     throw error;
-  }
-}
-
-/** Lets open requests end. Connections that clients keep open for a request to come are closed as they become idle. */
-async function closeGateway(app: FastifyInstance, connections: ReadonlySet<Socket>): Promise<void> {
-  const closeIdle = () => {
-    app.server.closeIdleConnections();
-    // To the server one that never said anything is not idle: it waits a minute for its first request.
-    for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
-  };
-  const idle = setInterval(closeIdle, IDLE_CHECK_MS);
-  const limit = setTimeout(() => app.server.closeAllConnections(), DRAIN_LIMIT_MS);
-  try {
-    await app.close();
-  } finally {
-    clearInterval(idle);
-    clearTimeout(limit);
   }
 }
 

@@ -20,8 +20,8 @@ export interface OrphanDeps {
 
 /** How long an answer waits for a repeat. */
 const ANSWER_KEPT_MS = 600_000;
-/** A call that was never started is ended soon (see `lost-starts.ts`): it is not to be taken at that moment. */
-const TAKE_UNSTARTED_WITHIN_MS = 5_000;
+/** A call that was never started is ended soon: whoever takes it must have started it by then (see `KEYLESS_GRACE_MS`). */
+export const TAKE_UNSTARTED_WITHIN_MS = 1_000;
 /** Beyond so many at once with one request the rest is not looked at: their callers pay again, in sight. */
 const MOST = 500;
 

@@ -31,11 +31,12 @@ async function textWhenSaid(batches: BusMessage[][]): Promise<string> {
   onTestFinished(() => app.close());
   app.get('/', (_request, reply) =>
     streamCall({
-      calls: { answerOf: () => Promise.resolve(stored) } as unknown as CallService,
+      calls: { give: () => Promise.resolve(stored) } as unknown as CallService,
       // eslint-disable-next-line @typescript-eslint/require-await -- a bus of its own
       messages: (async function* () {
         yield* batches;
       })(),
+      signal: new AbortController().signal,
       callId: 'call_1',
       requestId: 'req_1',
       request: openaiChatDoor.parseRequest(

@@ -12,12 +12,14 @@ export interface StreamCall extends ClientStreamOptions {
   calls: CallService;
   /** What the call says, from the first message that there is. */
   messages: AsyncIterable<BusMessage[]>;
+  /** Aborted when the client goes away. */
+  signal: AbortSignal;
 }
 
-export async function streamCall({ calls, messages, ...options }: StreamCall): Promise<FastifyReply> {
+export async function streamCall({ calls, messages, signal, ...options }: StreamCall): Promise<FastifyReply> {
   const client = createClientStream(options);
   try {
-    return await relay(calls, messages, client, options.reply);
+    return await relay(calls, messages, client, options.reply, signal);
   } catch (error) {
     // Once the stream has begun, no status can say it any more: the stream itself must.
     if (client.isOpen) await client.fail(HoldfastError.is(error) ? error.toRecord() : lostError());
@@ -30,6 +32,7 @@ async function relay(
   messages: AsyncIterable<BusMessage[]>,
   client: ClientStream,
   reply: FastifyReply,
+  signal: AbortSignal,
 ): Promise<FastifyReply> {
   let stored: StoredAnswer | null = null;
   let begun = 0;
@@ -55,7 +58,7 @@ async function relay(
         case 'call-end':
           await client.write(out);
           if (message.call.outcome !== 'succeeded') return client.fail(message.call.error ?? lostError());
-          stored ??= await calls.answerOf(message.call);
+          stored = await calls.give(message.call, stored, signal);
           return client.finish(stored, message.call.attempts.at(-1)?.n ?? 1);
         case 'attempt-failed':
           break;

@@ -1,31 +1,38 @@
 /** What becomes of a call whose client leaves before its answer. */
 import type { OnDisconnect } from '../core/settings.ts';
 
+/**
+ * What is to become of the call when a client waits no more: `stay` while others wait here. `cancel` where the last who had a
+ * say went away with a yes. `go on` otherwise; `release` where it goes on though one wanted it cancelled, who is not given it.
+ */
+export type Left = 'stay' | 'cancel' | 'go on' | 'release';
+
 export interface WaitingClients {
   /**
    * A client begins to wait for the call, at a door or as a reader of its stream. Gives how it says that it waits no more,
-   * with whether the call is to be cancelled where it has a say in that; true when no one waits here any more and the last
-   * who had a say went away with a yes.
+   * with whether the call is to be cancelled where it has a say in that.
    */
-  enter(callId: string): (cancels?: boolean) => boolean;
+  enter(callId: string): (cancels?: boolean) => Left;
 }
 
 export function createWaitingClients(): WaitingClients {
-  const waiting = new Map<string, { clients: number; cancels: boolean }>();
+  const waiting = new Map<string, { clients: number; cancels: boolean; wasToBeCancelled: boolean }>();
   return {
     enter(callId) {
-      const call = waiting.get(callId) ?? { clients: 0, cancels: false };
+      const call = waiting.get(callId) ?? { clients: 0, cancels: false, wasToBeCancelled: false };
       waiting.set(callId, call);
       call.clients += 1;
       let isWaiting = true;
       return (cancels = call.cancels) => {
-        if (!isWaiting) return false;
+        if (!isWaiting) return 'stay';
         isWaiting = false;
         call.clients -= 1;
         call.cancels = cancels;
-        if (call.clients > 0) return false;
+        call.wasToBeCancelled ||= cancels;
+        if (call.clients > 0) return 'stay';
         waiting.delete(callId);
-        return cancels;
+        if (cancels) return 'cancel';
+        return call.wasToBeCancelled ? 'release' : 'go on';
       };
     },
   };

@@ -67,7 +67,7 @@ describe('a call that was accepted and never started', () => {
     expect(settled).toEqual([]);
   });
 
-  it('is cancelled, and its hold given back, when no live door can be about to start it and it has no key', async () => {
+  it('is ended, and its hold given back, when no live door can be about to start it and it has no key', async () => {
     const { accept, lookAt, started, settled, ledger } = await stage();
     const callId = await accept('keyless', false);
     await lookAt(13_900);
@@ -75,11 +75,16 @@ describe('a call that was accepted and never started', () => {
     await lookAt(14_100);
     expect(settled).toEqual([callId]);
     expect(started).toEqual([]);
-    expect(await ledger.getCall(callId)).toMatchObject({ outcome: 'cancelled', attempts: [], costNanoUsd: '0' });
+    expect(await ledger.getCall(callId)).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'engine_unavailable' },
+      attempts: [],
+      costNanoUsd: '0',
+    });
     expect(await ledger.budgetStatus([budget()])).toMatchObject([{ heldNanoUsd: '0', spentNanoUsd: '0' }]);
   });
 
-  it('is cancelled with a key too, when nobody waits any more', async () => {
+  it('is ended with a key too, when nobody waits any more', async () => {
     const { accept, lookAt, started, settled } = await stage();
     const callId = await accept('keyed', true);
     await lookAt(11 * MINUTE_MS);

@@ -22,7 +22,10 @@ export interface LostStartsDeps {
 const START_WITHIN_MS = 10 * 60_000;
 /** A live door starts its call within this in nearly all cases; where it does not, the second start is the idle one. */
 const KEYED_GRACE_MS = 5_000;
-/** A live door of a fleet has started its call within this, or given it up (see `LONGEST_START_MS`). */
+/**
+ * A live door of a fleet has started its call within this, or given it up (see `LONGEST_START_MS`): one of its own, or one
+ * that its first door left to it, as late as that may be taken (see `TAKE_UNSTARTED_WITHIN_MS`).
+ */
 export const KEYLESS_GRACE_MS = 14_000;
 const PAGE = 200;
 /** Calls at most that one look goes through; the sweep has no such bound. */
@@ -48,13 +51,10 @@ export async function putRightLostStart(
   const settled = await ledger.settle(
     {
       callId: call.input.callId,
-      outcome: 'cancelled',
+      outcome: 'failed',
       answerRef: null,
-      error: {
-        code: 'cancelled',
-        message: 'The call was lost before its start, and no one can wait for it.',
-        source: 'gateway',
-      },
+      // Where the clock of this node is ahead, somebody waits for it all the same: nothing was paid, and it may ask again.
+      error: { code: 'engine_unavailable', message: 'The call was lost before its start.', source: 'gateway' },
     },
     { unlessDispatched: true },
   );

@@ -125,8 +125,8 @@ describe('a call whose start was lost', () => {
     expect(started).toEqual([]);
     expect(await ledger.getCall(callId)).toMatchObject({
       state: 'ended',
-      outcome: 'cancelled',
-      error: { code: 'cancelled' },
+      outcome: 'failed',
+      error: { code: 'engine_unavailable' },
       costNanoUsd: '0',
     });
     expect(await held()).toEqual([['0', '0']]);
@@ -138,7 +138,7 @@ describe('a call whose start was lost', () => {
     clock.now = START + MINUTE_MS;
     expect(await sweep()).toEqual({ ...NOTHING, settled: 1 });
     expect(started).toEqual([]);
-    expect(await ledger.getCall(callId)).toMatchObject({ outcome: 'cancelled', attempts: [] });
+    expect(await ledger.getCall(callId)).toMatchObject({ outcome: 'failed', attempts: [] });
     expect(await held()).toEqual([['0', '0']]);
   });
 });

@@ -80,7 +80,8 @@ function mayEndWith({ call, submissions, isDisturbed }: CallEvidence, code: stri
     case 'budget_exceeded':
       return call.tenant === 'tight';
     case 'cancelled':
-      // Its client left or lost its connection, or its start was lost and nobody could come back for it.
+    case 'engine_unavailable':
+      // Its client left, lost its connection or was told to come back; the latter is what ends a lost start.
       return !call.isKeyed && submissions.every(({ end, status }) => GONE.has(end) || status === UNAVAILABLE);
     case 'outcome_unknown':
       return mustNotPayAgain(call);

@@ -53,3 +53,28 @@ it('does not wait for connections on which no one ever asked anything', async ()
   // The server would give it a minute for the head of its first request.
   expect(performance.now() - began).toBeLessThan(30_000);
 });
+
+it('waits some seconds for requests that came in part, and for the answer to a whole one as long as it takes', async () => {
+  const test = await startTestNode({ config: `providers:${SIM_PROVIDER}` });
+  const halves = ['P', 'POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{'];
+  const closed = halves.map(async (text) => {
+    const socket = connect(Number(new URL(test.url).port), '127.0.0.1', () => socket.write(text));
+    await once(socket.resume(), 'close');
+    return performance.now();
+  });
+  const whole = test.post('/v1/chat/completions', {
+    model: 'sim/sim-small+delay=8000',
+    messages: [{ role: 'user', content: 'hi' }],
+  });
+  await until('the call is at the provider', () => test.simulator.count === 1);
+  const began = performance.now();
+  const stopped = test.stop();
+  const closedAt = await Promise.all(closed);
+  expect(Math.min(...closedAt) - began).toBeGreaterThan(4_500);
+  expect(Math.max(...closedAt) - began).toBeLessThan(7_500);
+  const answer = await whole;
+  expect(answer.status).toBe(200);
+  expect(await answer.text()).toContain('[simulated]');
+  await stopped;
+  expect(performance.now() - began).toBeLessThan(30_000);
+}, 60_000);

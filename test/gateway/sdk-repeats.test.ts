@@ -24,6 +24,7 @@ models:
   slow: { targets: [{ provider: sim, model: sim-small+delay=2000 }], onDisconnect: continue }
   quick: { targets: [{ provider: sim, model: sim-small+delay=300 }], onDisconnect: continue }
   paced: { targets: [{ provider: sim, model: sim-small+pace=60+words=30 }], onDisconnect: continue }
+  long: { targets: [{ provider: sim, model: sim-small+pace=60+words=80 }] }
 tenants: { acme: {}, other: {} }
 keys:
 ${Object.entries(KEYS)
@@ -77,11 +78,16 @@ async function askAndLeave(content: string, given: Ask = {}): Promise<string> {
 /** The same, where the call goes on; resolves once the door knows that its client is gone. */
 async function leaveBehind(content: string, given: Ask = {}): Promise<string> {
   const id = await askAndLeave(content, given);
+  await untilOwed(id);
+  return id;
+}
+
+/** Until anyone may take it. */
+async function untilOwed(id: string): Promise<void> {
   const ledger = new DatabaseSync(join(test.home, 'ledger.db'), { readOnly: true });
   const row = ledger.prepare('select door from calls where id = ?');
   await until('the door has noticed', () => row.get(id)?.['door'] === null);
   ledger.close();
-  return id;
 }
 
 it('G3 the repeat is given the call that its first try left behind, and the provider is hit once', async () => {
@@ -138,6 +144,29 @@ it('a call that is cancelled because its client left is given to no repeat', asy
   const again = await repeat('cancelled', { headers });
   expect(again.status).toBe(200);
   expect(idOf(again)).not.toBe(id);
+});
+
+it('a call that its client would have had cancelled, and that went on for who polled for it, is given to the repeat', async () => {
+  const long = { model: 'long', stream: true };
+  const first = httpRequest(`${test.url}/v1/chat/completions`, {
+    method: 'POST',
+    agent: false,
+    headers: headersOf({}),
+  });
+  first.on('error', () => undefined);
+  first.end(bodyOf('polled', long));
+  await until('the provider works', () => hitsOf('polled') === 1);
+  const { id } = await newest();
+  // Its words say when the poll has begun to wait, which nothing else does.
+  const words = (await fetch(`${test.url}/api/v1/calls/${id}/stream`, { headers: headersOf({}) })).body!.getReader();
+  const poll = fetch(`${test.url}/api/v1/calls/${id}/result?waitSeconds=1`, { headers: headersOf({}) });
+  for (let n = 0; n < 8; n += 1) await words.read();
+  first.destroy();
+  await words.cancel();
+  expect((await poll).status).toBe(202);
+  await untilOwed(id);
+  expect(idOf(await repeat('polled', long))).toBe(id);
+  expect(hitsOf('polled')).toBe(1);
 });
 
 it('whoever asks anything else, or is anyone else, gets a call of their own', async () => {

@@ -10,7 +10,7 @@ import type { Authenticator, Caller } from '../../governance/authenticate.ts';
 import { contentGone, type CallService } from '../call-service.ts';
 import { presentedKey, readRequestOptions, readStreamOptions } from '../request-options.ts';
 import { streamCall } from '../stream-call.ts';
-import type { WaitingClients } from '../waiting-clients.ts';
+import type { Left, WaitingClients } from '../waiting-clients.ts';
 import { watchClient } from '../watch-client.ts';
 import { callSchema } from './call-schema.ts';
 
@@ -161,12 +161,13 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       // Its leaving ends no call, unless a client at a door left before and wanted that of the last one.
       const leave = deps.clients.enter(call.id);
       const client = watchClient(request, reply, () => {
-        if (leave()) deps.calls.cancel(call.id).catch(deps.onError);
+        afterLeaving(deps, call.id, leave());
       });
       try {
         return await streamCall({
           calls: deps.calls,
           messages: deps.calls.follow(call.id, client.signal),
+          signal: client.signal,
           callId: call.id,
           requestId: request.id,
           request: { ...asked, stream: true },
@@ -213,7 +214,7 @@ async function waitAtMost(
   const leave = deps.clients.enter(call.id);
   const onClose = () => {
     controller.abort();
-    if (leave()) deps.calls.cancel(call.id).catch(deps.onError);
+    afterLeaving(deps, call.id, leave());
   };
   request.raw.socket.once('close', onClose);
   try {
@@ -224,8 +225,14 @@ async function waitAtMost(
   } finally {
     clearTimeout(timer);
     request.raw.socket.removeListener('close', onClose);
-    leave(false);
+    afterLeaving(deps, call.id, leave(false));
   }
+}
+
+function afterLeaving({ calls, onError }: CallsRouteDeps, callId: string, left: Left): void {
+  if (left === 'cancel') calls.cancel(callId).catch(onError);
+  // The client that began it left before: its repeat may have it.
+  if (left === 'release') void calls.leave(callId);
 }
 
 function chosenWire({ kind, wire: named }: z.output<typeof startBody>, doors: CallsRouteDeps['doorWires']) {

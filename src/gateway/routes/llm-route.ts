@@ -52,17 +52,19 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
     void reply.header('x-holdfast-call-id', call.callId);
     const { model } = call.request.body;
     const policy = options.onDisconnect ?? deps.onDisconnectOf(typeof model === 'string' ? model : '');
+    const isKeyed = options.idempotencyKey !== null;
     const leave = clients.enter(call.callId);
     const client = watchClient(request, reply, () => {
-      const cancels = cancelsWhenLeft(policy, options.idempotencyKey !== null);
-      if (leave(cancels)) deps.calls.cancel(call.callId).catch(deps.onError);
-      else if (!cancels && options.idempotencyKey === null) deps.calls.leave(call.callId).catch(deps.onError);
+      const cancels = cancelsWhenLeft(policy, isKeyed);
+      if (leave(cancels) === 'cancel') deps.calls.cancel(call.callId).catch(deps.onError);
+      else if (!cancels && !isKeyed) void deps.calls.leave(call.callId);
     });
     try {
       if (call.request.stream) {
         return await streamCall({
           calls: deps.calls,
           messages: call.follow(client.signal),
+          signal: client.signal,
           callId: call.callId,
           requestId: request.id,
           request: call.request,
@@ -75,6 +77,10 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
         });
       }
       return await replyInOnePiece(deps.calls, call, door, shape, request, reply, client.signal, arrivedAt);
+    } catch (error) {
+      // Whoever is told of an error here, and not of the end of the call, comes again for the answer.
+      if (!isKeyed && !client.signal.aborted) await deps.calls.leave(call.callId);
+      throw error;
     } finally {
       client.stop();
       leave();
@@ -99,7 +105,7 @@ async function replyInOnePiece(
       if (message.type !== 'call-end') continue;
       const { call } = message;
       if (call.outcome !== 'succeeded') return sendError(reply, call.error ?? lostError(), shape, request.id);
-      stored ??= await calls.answerOf(call);
+      stored = await calls.give(call, stored, signal);
       void reply.headers(answerHeaders(call, stored, started, performance.now() - arrivedAt));
       if (shape === 'anthropic') void reply.header('request-id', request.id);
       return door.encodeAnswer(stored.answer, started.request);

@@ -41,6 +41,24 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
     expect(performance.now() - asked).toBeGreaterThan(990);
   });
 
+  it('a node that lost its connection, and has it again in a moment, is not gone', async () => {
+    const a = await nodeOf('back', 'a');
+    const link = await linkTo(redis(), { fleet: 'back' });
+    const verdict = a.isGone('b');
+    const b = await createRedisPeers({ link, node: 'b' });
+    onTestFinished(() => b.close());
+    expect(await verdict).toBe(false);
+  });
+
+  it('a node that loses its own connection while it waits for an answer says nothing of others', async () => {
+    const a = await nodeOf('deaf', 'a');
+    const silent = await linkTo(redis(), { fleet: 'deaf' });
+    await silent.client.subscribe(`${silent.prefix}node:b`);
+    const verdict = a.isGone('b');
+    await redis().command('client', 'kill', 'type', 'pubsub');
+    expect(await verdict).toBe(false);
+  });
+
   it('many who ask for one node at once ask once', async () => {
     const a = await nodeOf('once', 'a');
     const other = await linkTo(redis(), { fleet: 'once' });

@@ -1,6 +1,7 @@
 /**
  * Whether other nodes of the fleet live. Each listens on a channel of its own for as long as its process does: the system
- * closes the connection of a process that was killed, and Redis knows within milliseconds that nobody listens there. A
+ * closes the connection of a process that was killed, and Redis knows within milliseconds that nobody listens there. One that
+ * lost its connection alone is back within a fraction of a second, so that it is asked once more. A
  * machine that was lost closes nothing, so who is asked and says nothing for a second is gone, too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,6 +17,8 @@ export interface RedisPeers extends Peers {
 const ANSWER_WITHIN_MS = 1_000;
 /** After Redis was away for all, one comes back before the other: not to be heard says nothing for so long. */
 const SETTLE_MS = 3_000;
+/** Until a node that nobody heard is asked once more. */
+const ASK_AGAIN_MS = 300;
 const PAUSE_WITHOUT_REDIS_MS = 200;
 const LISTEN_WITHIN_MS = 1_000;
 
@@ -58,13 +61,22 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
   // The others are to hear of this node before it takes calls; one without Redis does not wait.
   await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
 
+  const canTell = () => link.isUp && Date.now() >= canTellFrom;
+
   async function ask(other: string): Promise<boolean> {
     const sign = Promise.withResolvers<false>();
     signsOfLife.set(other, () => sign.resolve(false));
+    const question = () => link.client.publish(channelOf(other), `who-asks ${node}`);
     try {
-      const listeners = await link.client.publish(channelOf(other), `who-asks ${node}`);
-      if (listeners === 0) return true;
-      return await Promise.race([sign.promise, delay(ANSWER_WITHIN_MS, true, { ref: false })]);
+      let listeners = await question();
+      if (listeners === 0) {
+        await delay(ASK_AGAIN_MS, undefined, { ref: false });
+        listeners = await question();
+      }
+      const isGone =
+        listeners === 0 || (await Promise.race([sign.promise, delay(ANSWER_WITHIN_MS, true, { ref: false })]));
+      // The answer comes to the ears of this node, which it may have lost meanwhile.
+      return isGone && canTell();
     } catch (error) {
       link.failed(error);
       return false;
@@ -75,7 +87,7 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
 
   return {
     async isGone(other) {
-      if (!link.isUp || Date.now() < canTellFrom) return false;
+      if (!canTell()) return false;
       const asked = verdicts.get(other) ?? ask(other).finally(() => verdicts.delete(other));
       verdicts.set(other, asked);
       return asked;
