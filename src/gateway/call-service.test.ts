@@ -1,5 +1,5 @@
 /** The start of a call when the engine's answer is lost, and what a repeated key takes. Real ledger, an engine that lies. */
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
 import type { AcceptInput } from '../core/ports/ledger.ts';
 import { HoldfastError } from '../core/errors.ts';
@@ -8,6 +8,7 @@ import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
 import { createMemoryHotState } from '../stores/memory/hot-state.ts';
 import { acceptInput, allowed, answerOf, dispatched, openInput } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
+import type { CallEngine } from './call-engine.ts';
 import { createOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
 import { createCallService, type StartCall } from './call-service.ts';
@@ -37,6 +38,15 @@ async function stage(
     if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `the ledger is away: ${name}`);
     return run();
   };
+  const engine: CallEngine = {
+    start,
+    cancel(callId) {
+      cancelled.push(callId);
+      return Promise.resolve(stateInEngine === 'running');
+    },
+    handOn: () => Promise.resolve(false),
+    stateOf: () => Promise.resolve(stateInEngine),
+  };
   const calls = createCallService({
     ledger: {
       ...ledger,
@@ -46,23 +56,15 @@ async function stage(
       },
       async settle(settlement, options) {
         await beforeSettle?.(settlement.callId);
-        return ledger.settle(settlement, options);
+        return unlessFailing('settle', () => ledger.settle(settlement, options));
       },
       giveOwed: (...given) => unlessFailing('giveOwed', () => ledger.giveOwed(...given)),
       leaveOwed: (...given) => unlessFailing('leaveOwed', () => ledger.leaveOwed(...given)),
     },
     payloads,
     bus,
-    engine: {
-      start,
-      cancel(callId) {
-        cancelled.push(callId);
-        return Promise.resolve(stateInEngine === 'running');
-      },
-      handOn: () => Promise.resolve(false),
-      stateOf: () => Promise.resolve(stateInEngine),
-    },
-    orphans: createOrphans({ ledger, peers, door: 'here', now: () => clock.now }),
+    engine,
+    orphans: createOrphans({ ledger, peers, engine, door: 'here', now: () => clock.now }),
     door: 'here',
     endWatch: { add: () => () => undefined, stop: () => undefined },
     places: createPlaceKeeper({ hot: createMemoryHotState(), ledger, onError: fail }),
@@ -212,29 +214,49 @@ it('a repeat starts the call of its first try, whose door died before the start'
   expect(started).toEqual(['call_0', 'lost-g1']);
 });
 
+it('a repeat that cannot start the call of its first try ends it: nothing is paid for who is told so', async () => {
+  const { calls, ledger, request, repeat } = await keylessStage(({ callId }) =>
+    callId === 'lost-g1' ? unavailable() : Promise.resolve(true),
+  );
+  await ledger.accept(acceptInput('lost', { repeat }));
+  await expect(calls.start({ ...request, isSdkRetry: true })).rejects.toMatchObject({ message: 'no answer in time' });
+  expect(await ledger.getCall('lost-g1')).toMatchObject({ error: { code: 'engine_unavailable' }, attempts: [] });
+  expect(await ledger.openAttempt(openInput('lost-g1'))).toEqual({ status: 'ended' });
+  expect(await ledger.owedCalls(repeat.hash, 0, 10)).toEqual([]);
+});
+
 it.each([
-  ['', new Set<string>()],
-  [', though the ledger is away for a moment', new Set(['leaveOwed'])],
-])(
-  'a repeat that is refused while it starts the call of its first try leaves it to the next one%s',
-  async (_how, failing) => {
-    let isAway = false;
-    const { calls, ledger, request, repeat } = await keylessStage(
-      () => (isAway ? unavailable() : Promise.resolve(true)),
-      {
-        failing,
-      },
-    );
-    await ledger.accept(acceptInput('lost', { repeat }));
-    isAway = true;
-    await expect(calls.start({ ...request, isSdkRetry: true })).rejects.toMatchObject({ message: 'no answer in time' });
-    // It did reach the engine.
-    await dispatched(ledger, openInput('lost-g1'));
-    isAway = false;
-    await expect.poll(() => ledger.owedCalls(repeat.hash, 0, 10)).toMatchObject([{ callId: 'lost-g1', door: null }]);
-    expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'lost-g1', isNew: false });
-  },
-);
+  ['', ['settle']],
+  [', though the ledger is away for longer', ['settle', 'leaveOwed']],
+])('a repeat that is refused, and whose call may run, leaves it to the next one%s', async (_how, away) => {
+  const failing = new Set<string>();
+  let isAway = false;
+  const start = () => (isAway ? unavailable() : Promise.resolve(true));
+  const { calls, ledger, request, repeat } = await keylessStage(start, { failing });
+  await ledger.accept(acceptInput('lost', { repeat }));
+  isAway = true;
+  for (const verb of away) failing.add(verb);
+  await expect(calls.start({ ...request, isSdkRetry: true })).rejects.toMatchObject({ code: 'engine_unavailable' });
+  // It did reach the engine.
+  await dispatched(ledger, openInput('lost-g1'));
+  isAway = false;
+  await expect.poll(() => ledger.owedCalls(repeat.hash, 0, 10)).toMatchObject([{ callId: 'lost-g1', door: null }]);
+  expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'lost-g1', isNew: false });
+});
+
+it('what a client left while the ledger was away is not taken from the one that has it by now', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { calls, ledger, request, repeat } = await keylessStage(undefined, { failing: new Set(['leaveOwed']) });
+  await ledger.accept(acceptInput('lost', { repeat: { ...repeat, door: 'here' } }));
+  await dispatched(ledger, openInput('lost-g1'));
+  await calls.leave('lost-g1');
+  // Its first try was written, and only the word of it lost.
+  await ledger.leaveOwed('lost-g1', 'here');
+  expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'lost-g1' });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await ledger.owedCalls(repeat.hash, 0, 10)).toMatchObject([{ callId: 'lost-g1', door: 'here' }]);
+});
 
 /** A repeat waits at this door for a call whose answer another process records. */
 async function answeredElsewhere(faults?: Faults) {

@@ -162,7 +162,10 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const asked = () => JSON.stringify({ key: principal.key, tags, takesRollbacks, mode, request: parsed });
     const repeat = claim ? null : { hash: deps.hashRepeat(tenant, asked()), door: deps.door };
     const orphan = repeat && given.isSdkRetry ? await deps.orphans.take(repeat.hash) : null;
-    if (orphan) return joinOrphan(orphan, request);
+    if (orphan) {
+      debts.taken(orphan.callId);
+      return joinOrphan(orphan, request);
+    }
     const { request: canonical } = door.toCanonical(request);
     const scopes = deps.scopesOf({ principal, tags: preparedTags });
     const place = await deps.places.take(scopes, deps.estimateTokens(canonical));
@@ -215,14 +218,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
     return { callId, request, isNew: false, follow: (signal) => follower.follow(callId, signal) };
   }
 
-  /** Taken for this client; where it cannot have it, its next try must find it again. */
+  /** Taken for this client, who waits for its start as for one of its own: where that fails, nothing is paid for it. */
   async function joinOrphan(orphan: Joined, request: CallRequest): Promise<StartedCall> {
-    try {
-      return await join(orphan, request);
-    } catch (error) {
-      await debts.leave(orphan.callId);
-      throw error;
-    }
+    if (orphan.status === 'attached' && orphan.unstarted) await startOrSettle(orphan.unstarted);
+    const { callId } = orphan;
+    return { callId, request, isNew: false, follow: (signal) => follower.follow(callId, signal) };
   }
 
   async function launch(input: CallInput, request: CallRequest): Promise<StartedCall> {
@@ -315,11 +315,12 @@ export function createCallService(deps: CallServiceDeps): CallService {
       return bytes && parseStoredRequest(bytes);
     },
     async cancel(callId) {
+      // In this process the provider's socket closes at once, whatever else can be reached; the engine's cancel reaches the
+      // others.
+      deps.bus.requestCancel(callId);
       const call = await deps.ledger.getCall(callId);
       if (!call) throw new HoldfastError('not_found', 'There is no such call.');
       if (call.state === 'ended') return;
-      // In this process the provider's socket closes at once; the engine's cancel reaches the others.
-      deps.bus.requestCancel(callId);
       if (!(await deps.engine.cancel(callId))) await cancelUnstarted(callId);
     },
     leave: (callId) => debts.leave(callId),

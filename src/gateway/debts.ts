@@ -16,6 +16,8 @@ export interface Debts {
   give(callId: string): Promise<void>;
   /** The client left this door, or is turned away. Tried again for 25 s, behind its first try. */
   leave(callId: string): Promise<void>;
+  /** Another client of this door has it now: what is still to be tried for the one before is not tried any more. */
+  taken(callId: string): void;
 }
 
 const FIRST_PAUSE_MS = 100;
@@ -23,17 +25,23 @@ const FIRST_PAUSE_MS = 100;
 const PAUSES = 8;
 
 export function createDebts({ ledger, door, onError }: DebtsDeps): Debts {
+  /** Calls that their clients left, which the ledger does not know yet. */
+  const left = new Set<string>();
+
   async function leaveAgain(callId: string, firstError: unknown): Promise<void> {
     let last = firstError;
     for (let n = 0; n < PAUSES; n += 1) {
       await delay(FIRST_PAUSE_MS * 2 ** n, undefined, { ref: false });
+      if (!left.has(callId)) return;
       try {
         await ledger.leaveOwed(callId, door);
+        left.delete(callId);
         return;
       } catch (error) {
         last = error;
       }
     }
+    left.delete(callId);
     onError(last);
   }
 
@@ -50,8 +58,11 @@ export function createDebts({ ledger, door, onError }: DebtsDeps): Debts {
       try {
         await ledger.leaveOwed(callId, door);
       } catch (error) {
+        if (left.has(callId)) return;
+        left.add(callId);
         void leaveAgain(callId, error);
       }
     },
+    taken: (callId) => void left.delete(callId),
   };
 }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
 const CHECK_MS = 200;
-/** In which a request that had begun to arrive may still come to its end; it is told that the node stops. */
+/** In which a request that had begun to arrive may still come to its end; it is served, or told that the node stops. */
 const HALF_REQUEST_MS = 5_000;
 /** A client that never finishes reading does not keep the node from stopping for longer. */
 const DRAIN_LIMIT_MS = 600_000;

@@ -153,7 +153,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     bus: domain.bus,
     engine,
     endWatch,
-    orphans: createOrphans({ ledger, peers: shared.peers, door: domain.owner, now: Date.now }),
+    orphans: createOrphans({ ledger, peers: shared.peers, engine, door: domain.owner, now: Date.now }),
     door: domain.owner,
     places,
     scopesOf: (call) => domain.scopesOf(domain.payerOf(call)),
@@ -269,7 +269,8 @@ async function startOrClose<T>(ledger: { close(): Promise<void> }, start: () => 
 
 async function listen(app: FastifyInstance, { host, port }: Settings['gateway']): Promise<string> {
   try {
-    return await app.listen({ host, port });
+    // By its name fastify would open a second server for IPv6, of which a drain knows nothing.
+    return await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EADDRINUSE') {

@@ -5,7 +5,7 @@ import { createOrphans } from './orphans.ts';
 
 const HASH = 'hash of the request';
 
-async function stage({ gone = [] as string[] } = {}) {
+async function stage({ gone = [] as string[], inEngine = [] as string[] } = {}) {
   const { ledger, clock } = await temporaryLedger();
   const asked: string[] = [];
   const peers = {
@@ -14,7 +14,11 @@ async function stage({ gone = [] as string[] } = {}) {
       return Promise.resolve(gone.includes(node));
     },
   };
-  const orphans = createOrphans({ ledger, peers, door: 'here', now: () => clock.now });
+  const engine = {
+    stateOf: (callId: string) =>
+      Promise.resolve(inEngine.includes(callId) ? ('running' as const) : ('missing' as const)),
+  };
+  const orphans = createOrphans({ ledger, peers, engine, door: 'here', now: () => clock.now });
   return {
     ledger,
     clock,
@@ -84,4 +88,11 @@ it('a call that was never started is given with its input, but not once it may b
   expect(await orphans.take(HASH)).toMatchObject({ status: 'attached', callId: 'a-g1', unstarted: { callId: 'a-g1' } });
   clock.now += 1;
   expect(await orphans.take(HASH)).toBeNull();
+});
+
+it('a call that the engine has is given before its first attempt, however long that takes: it is not ended', async () => {
+  const { ledger, clock, take } = await stage({ gone: ['dead'], inEngine: ['b-g1'] });
+  for (const id of ['a', 'b']) await ledger.accept(acceptInput(id, { repeat: { hash: HASH, door: 'dead' } }));
+  clock.now += 9_000;
+  expect([await take(), await take()]).toEqual(['b-g1', null]);
 });

@@ -4,15 +4,17 @@
  */
 import type { Joined, Ledger, OwedCall } from '../core/ports/ledger.ts';
 import type { Peers } from '../core/ports/peers.ts';
+import type { CallEngine } from './call-engine.ts';
 
 export interface Orphans {
-  /** The oldest call of this caller with this request that nobody waits for and nobody has taken; null when there is none. */
+  /** The oldest call of this caller with this request that nobody waits for and nobody has taken; null when there is none. @throws HoldfastError `engine_unavailable`. */
   take(repeatHash: string): Promise<Joined | null>;
 }
 
 export interface OrphanDeps {
   ledger: Pick<Ledger, 'owedCalls' | 'takeOwed'>;
   peers: Peers;
+  engine: Pick<CallEngine, 'stateOf'>;
   /** This process. */
   door: string;
   now(): number;
@@ -20,17 +22,23 @@ export interface OrphanDeps {
 
 /** How long an answer waits for a repeat. */
 const ANSWER_KEPT_MS = 600_000;
-/** A call that was never started is ended soon: whoever takes it must have started it by then (see `KEYLESS_GRACE_MS`). */
+/** A call that the engine does not have is ended soon: whoever takes it must have started it by then (see `KEYLESS_GRACE_MS`). */
 export const TAKE_UNSTARTED_WITHIN_MS = 1_000;
 /** Beyond so many at once with one request the rest is not looked at: their callers pay again, in sight. */
 const MOST = 500;
 
-export function createOrphans({ ledger, peers, door, now }: OrphanDeps): Orphans {
+export function createOrphans({ ledger, peers, engine, door, now }: OrphanDeps): Orphans {
   async function goneAmong(calls: readonly OwedCall[]): Promise<ReadonlySet<string | null>> {
     const others = new Set(calls.flatMap((call) => (call.door === null || call.door === door ? [] : [call.door])));
     const gone = await Promise.all([...others].map(async (other) => ((await peers.isGone(other)) ? [other] : [])));
     // A client that left a door which lives said so there: whoever is at this one still waits.
     return new Set([null, ...gone.flat()]);
+  }
+
+  /** One that the engine has is not ended, though its first attempt may take seconds to begin: its first worker died, too. */
+  async function mayBeEnded({ callId, createdAt, isUnstarted }: OwedCall): Promise<boolean> {
+    if (!isUnstarted || now() - createdAt <= TAKE_UNSTARTED_WITHIN_MS) return false;
+    return (await engine.stateOf(callId)) !== 'running';
   }
 
   return {
@@ -39,7 +47,7 @@ export function createOrphans({ ledger, peers, door, now }: OrphanDeps): Orphans
       const gone = await goneAmong(owed);
       for (const call of owed) {
         if (!gone.has(call.door)) continue;
-        if (call.isUnstarted && now() - call.createdAt > TAKE_UNSTARTED_WITHIN_MS) continue;
+        if (await mayBeEnded(call)) continue;
         const taken = await ledger.takeOwed(call.callId, call.door, door);
         if (taken) return taken;
       }

@@ -1,7 +1,7 @@
 /** What one client gets of messages that come as they may: over a real socket, from a bus of the test's own. */
 import fastify from 'fastify';
 import { expect, it, onTestFinished } from 'vitest';
-import { readEvents, textOf } from '../../test/support/read-events.ts';
+import { readEvents, textOf, type Received } from '../../test/support/read-events.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import type { CallView } from '../core/ports/ledger.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
@@ -26,7 +26,9 @@ const end: BusMessage = {
 };
 const stored = { answer: {}, frames: ['A', 'B', 'C'].map(rawOf), warnings: [] } as unknown as StoredAnswer;
 
-async function textWhenSaid(batches: BusMessage[][]): Promise<string> {
+/** Gives what arrives, and how often the stream was cut. */
+async function received(batches: BusMessage[][]): Promise<{ events: Received[]; cuts: number }> {
+  let cuts = 0;
   const app = fastify();
   onTestFinished(() => app.close());
   app.get('/', (_request, reply) =>
@@ -37,6 +39,7 @@ async function textWhenSaid(batches: BusMessage[][]): Promise<string> {
         yield* batches;
       })(),
       signal: new AbortController().signal,
+      onCut: () => (cuts += 1),
       callId: 'call_1',
       requestId: 'req_1',
       request: openaiChatDoor.parseRequest(
@@ -53,7 +56,13 @@ async function textWhenSaid(batches: BusMessage[][]): Promise<string> {
   );
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
   const events = await Array.fromAsync(readEvents(await fetch(url)));
+  return { events, cuts };
+}
+
+async function textWhenSaid(batches: BusMessage[][]): Promise<string> {
+  const { events, cuts } = await received(batches);
   expect(events.at(-1)?.data).toBe('[DONE]');
+  expect(cuts).toBe(0);
   return textOf(events);
 }
 
@@ -63,4 +72,10 @@ it.each([
 ])('an attempt that is said again from its start in mid-stream gives each text once, %s', async (_how, batched) => {
   const said = [start, frame(0, 'A'), frame(1, 'B'), start, frame(0, 'A'), frame(1, 'B'), frame(2, 'C'), end];
   expect(await textWhenSaid(batched(said))).toBe('ABC');
+});
+
+it('a client that holds text of a lost attempt waits no more for the call, which is told', async () => {
+  const { events, cuts } = await received([[start, frame(0, 'A')], [{ ...start, attempt: 2 }], [end]]);
+  expect(events.at(-1)?.data).toContain('outcome_unknown');
+  expect(cuts).toBe(1);
 });

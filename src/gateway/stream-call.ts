@@ -14,12 +14,14 @@ export interface StreamCall extends ClientStreamOptions {
   messages: AsyncIterable<BusMessage[]>;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
+  /** Told when the stream has ended for its client, with an error, and the call goes on. */
+  onCut(): void;
 }
 
-export async function streamCall({ calls, messages, signal, ...options }: StreamCall): Promise<FastifyReply> {
+export async function streamCall({ calls, messages, signal, onCut, ...options }: StreamCall): Promise<FastifyReply> {
   const client = createClientStream(options);
   try {
-    return await relay(calls, messages, client, options.reply, signal);
+    return await relay(calls, messages, client, options.reply, signal, onCut);
   } catch (error) {
     // Once the stream has begun, no status can say it any more: the stream itself must.
     if (client.isOpen) await client.fail(HoldfastError.is(error) ? error.toRecord() : lostError());
@@ -33,6 +35,7 @@ async function relay(
   client: ClientStream,
   reply: FastifyReply,
   signal: AbortSignal,
+  onCut: () => void,
 ): Promise<FastifyReply> {
   let stored: StoredAnswer | null = null;
   let begun = 0;
@@ -47,7 +50,10 @@ async function relay(
           // What an attempt left behind that is over by now is of no use to a client that has none of it.
           if (client.isOpen) await client.write(out);
           out.length = 0;
-          if (!(await client.begin(message.attempt, message.wire))) return reply;
+          if (!(await client.begin(message.attempt, message.wire))) {
+            onCut();
+            return reply;
+          }
           break;
         case 'frame':
           out.push(...client.take(message));

@@ -21,7 +21,8 @@ export async function takeOver(deps: TakeOverDeps): Promise<void> {
   const { ledger, engine, onError } = deps;
   const now = Date.now;
   await handOnLostAttempts({ ledger, handOn: (callId) => engine.handOn(callId, deps.identity), now, onError });
-  // Calls whose start was lost go on at once, or are ended: nobody is to be given one of those.
+  // Calls whose start was lost go on at once, or are ended: nobody is to be given one of those. What an engine that is away
+  // keeps from that is left to the sweeps that follow.
   // Providers are asked by the sweeps that follow: a slow one must not delay this node.
   const settleUnknown = () => Promise.resolve('open' as const);
   const sweep = createSweep({

@@ -160,14 +160,14 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
       }
       // Its leaving ends no call, unless a client at a door left before and wanted that of the last one.
       const leave = deps.clients.enter(call.id);
-      const client = watchClient(request, reply, () => {
-        afterLeaving(deps, call.id, leave());
-      });
+      const onGone = () => afterLeaving(deps, call.id, leave());
+      const client = watchClient(request, reply, onGone);
       try {
         return await streamCall({
           calls: deps.calls,
           messages: deps.calls.follow(call.id, client.signal),
           signal: client.signal,
+          onCut: onGone,
           callId: call.id,
           requestId: request.id,
           request: { ...asked, stream: true },
@@ -179,7 +179,7 @@ export const callsRoutes: FastifyPluginCallbackZod<CallsRouteDeps> = (app, deps,
         });
       } finally {
         client.stop();
-        leave();
+        onGone();
       }
     },
   );

@@ -54,17 +54,19 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
     const policy = options.onDisconnect ?? deps.onDisconnectOf(typeof model === 'string' ? model : '');
     const isKeyed = options.idempotencyKey !== null;
     const leave = clients.enter(call.callId);
-    const client = watchClient(request, reply, () => {
+    const onGone = () => {
       const cancels = cancelsWhenLeft(policy, isKeyed);
       if (leave(cancels) === 'cancel') deps.calls.cancel(call.callId).catch(deps.onError);
       else if (!cancels && !isKeyed) void deps.calls.leave(call.callId);
-    });
+    };
+    const client = watchClient(request, reply, onGone);
     try {
       if (call.request.stream) {
         return await streamCall({
           calls: deps.calls,
           messages: call.follow(client.signal),
           signal: client.signal,
+          onCut: onGone,
           callId: call.callId,
           requestId: request.id,
           request: call.request,
