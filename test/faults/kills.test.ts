@@ -20,7 +20,7 @@ it('killed at after-accept: a call without a key is ended, not started, for no o
   await node.exited;
   const { url } = await stage.node();
   const [call] = await listCalls(url, 1);
-  expect(call).toMatchObject({ state: 'ended', outcome: 'cancelled', costNanoUsd: '0', attempts: [] });
+  expect(call).toMatchObject({ state: 'ended', outcome: 'failed', costNanoUsd: '0', attempts: [] });
   expect(stage.simulator.count).toBe(before);
   expectExactMoney(stage.ledger);
 });

@@ -35,7 +35,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Twelve seconds on an idle machine. */
+/** Twelve seconds on an idle machine, ten times that on a crowded one. */
+const CACHED_WITHIN_MS = 120_000;
 const RUNS_FOR_MS = 180_000;
 
 it(
@@ -98,15 +99,17 @@ it(
         };
         return client.workflow.start('llmCall', { workflowId: input.callId, taskQueue: TASK_QUEUE, args: [input] });
       };
-      const first = await Promise.all(Array.from({ length: 20 }, (_, index) => start(index)));
-      await until('the first are cached', () => waiting === 20);
-      const before = heapBytes();
-      const rest = await Promise.all(Array.from({ length: WORKFLOWS }, (_, index) => start(100 + index)));
-      await until('all are cached', () => waiting === 20 + WORKFLOWS);
-      const each = (heapBytes() - before) / WORKFLOWS;
-      released.resolve();
-      await Promise.all([...first, ...rest].map((handle) => handle.result()));
-      expect(each).toBeLessThan(MAX_BYTES_EACH);
+      try {
+        await Promise.all(Array.from({ length: 20 }, (_, index) => start(index)));
+        await until('the first are cached', () => waiting === 20, CACHED_WITHIN_MS);
+        const before = heapBytes();
+        await Promise.all(Array.from({ length: WORKFLOWS }, (_, index) => start(100 + index)));
+        await until('all are cached', () => waiting === 20 + WORKFLOWS, CACHED_WITHIN_MS);
+        expect((heapBytes() - before) / WORKFLOWS).toBeLessThan(MAX_BYTES_EACH);
+      } finally {
+        // A worker that is told to stop waits for its activities.
+        released.resolve();
+      }
     });
   },
   RUNS_FOR_MS,
