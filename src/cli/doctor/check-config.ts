@@ -30,10 +30,11 @@ export function checkConfig({ env }: Pick<DoctorInput, 'env'>): { finding: Findi
 /** Environment variables were looked for with the configuration; this looks for the named secrets. */
 export async function checkSecrets({ home, env }: DoctorInput, settings: Settings): Promise<Finding> {
   const name = 'secrets';
-  const { ledgerStore } = settings;
+  const { ledgerStore, hotStore } = settings;
   const references = [
     ...[...settings.providers.values()].map(({ apiKey }) => apiKey),
     ledgerStore.kind === 'postgres' ? ledgerStore.urlReference : null,
+    hotStore.kind === 'redis' ? hotStore.urlReference : null,
   ];
   const wanted = references.flatMap((text) => {
     const reference = text === null ? null : parseCredentialReference(text);

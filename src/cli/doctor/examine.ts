@@ -3,6 +3,7 @@ import { checkConfig, checkSecrets } from './check-config.ts';
 import { checkHome, checkPorts } from './check-home.ts';
 import { checkLedger } from './check-ledger.ts';
 import { checkDisk, checkNode } from './check-machine.ts';
+import { checkRedis } from './check-redis.ts';
 import { checkTemporal } from './check-temporal.ts';
 import type { DoctorInput, Finding } from './check.ts';
 
@@ -28,7 +29,7 @@ export async function examine(input: DoctorInput, flags: PortFlags): Promise<Fin
     ...(await checkPorts(input, ports)),
     await checkLedger(input),
     config,
-    ...(settings ? [await checkSecrets(input, settings)] : []),
+    ...(settings ? [...(await checkRedis(input, settings)), await checkSecrets(input, settings)] : []),
     checkDisk(input),
   ];
 }
