@@ -101,7 +101,7 @@ describe('a provider that cuts the stream in the middle', () => {
     expect(kept.at(-1)?.data).toBe('[DONE]');
     const call = await callOf(response.headers.get('x-holdfast-call-id') ?? '');
     expect(call).toMatchObject({ outcome: 'succeeded' });
-    expect(call.attempts).toMatchObject([{ state: 'failed', pricing: 'estimated' }, { state: 'settled' }]);
+    expect(call.attempts).toMatchObject([{ state: 'unknown', pricing: 'estimated' }, { state: 'settled' }]);
     // What a late reader gets is the answer, without what was taken back.
     const late = await readAll(await fetch(`${test.url}/api/v1/calls/${call.id}/stream`));
     expect(textOf(late)).toBe(textOf(kept));
