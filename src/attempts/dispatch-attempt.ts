@@ -3,12 +3,18 @@ import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import type { AttemptOutcome } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { EncodedRequest, ProviderAdapter } from '../core/ports/provider.ts';
-import type { DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import type { AttemptDeps } from './attempt-deps.ts';
 import { concealEcho } from './conceal-echo.ts';
 import { adapterOf, encodeOrder, type DispatchedAttempt } from './encode-order.ts';
-import { createFrameLog } from './frame-log.ts';
-import { giveUpUnknown, recordAnswered, recordBrokenExchange, recordFailure } from './record-attempt.ts';
+import { createFrameLog, type FrameLog } from './frame-log.ts';
+import { lookUpKept, takeAnswer } from './kept-answer.ts';
+import {
+  giveUpUnknown,
+  recordAnswered,
+  recordBrokenExchange,
+  recordFailure,
+  type BrokenExchange,
+} from './record-attempt.ts';
 import { startKept } from './start-kept.ts';
 
 export async function dispatchAttempt(
@@ -40,11 +46,12 @@ export async function dispatchAttempt(
 
 async function exchange(
   deps: AttemptDeps,
-  { order, provider, request, secret, lease }: DispatchedAttempt,
+  attempt: DispatchedAttempt,
   adapter: ProviderAdapter,
   encoded: EncodedRequest,
   signal: AbortSignal,
 ): Promise<AttemptOutcome> {
+  const { order, provider, request, secret, lease } = attempt;
   const { callId, candidate } = order;
   const { model } = candidate;
   deps.bus.publish(callId, {
@@ -76,10 +83,33 @@ async function exchange(
   await frames.settled();
   if (result.status === 'failed') {
     const failure = { ...result.failure, message: concealEcho(result.failure.message, secret, request) };
-    const broken: DispatchResult = { ...result, failure };
+    const broken: BrokenExchange = { ...result, failure };
+    const kept = await askedAgain(deps, attempt, adapter, broken, frames, signal);
+    if (kept !== null) return kept;
     return recordBrokenExchange(deps, order, provider, request, lease, broken, frames.wasDelivered, signal.aborted);
   }
   await deps.faults?.reach('answered', callId);
   const stored: StoredAnswer = { answer: result.answer, frames: frames.log, warnings: encoded.warnings };
   return recordAnswered(deps, { order, provider, request, lease }, stored, result.firstTokenAt);
+}
+
+/**
+ * Of an answer whose connection broke, and that its provider keeps: what the provider says of it. Null where it cannot be
+ * asked, or does not say; then the outcome is unknown, and another attempt may follow at once.
+ */
+async function askedAgain(
+  deps: AttemptDeps,
+  attempt: DispatchedAttempt,
+  adapter: ProviderAdapter,
+  { unknown, late, firstTokenAt }: BrokenExchange,
+  { responseId }: FrameLog,
+  signal: AbortSignal,
+): Promise<AttemptOutcome | null> {
+  const { kept } = adapter;
+  const mayAsk = unknown && !late && !signal.aborted && attempt.order.onUnknown === 'recover';
+  if (!mayAsk || !kept || responseId === null || !kept.isKept(attempt.request, responseId)) return null;
+  const asking = { ...attempt, adapter, kept, responseId };
+  const asked = await lookUpKept(deps, asking);
+  // Also of what nobody read as it came: who attaches later is given it.
+  return asked.status === 'answered' ? takeAnswer(deps, asking, asked.value, firstTokenAt !== null) : null;
 }

@@ -6,6 +6,8 @@ export interface FrameLog {
   add(raw: SseEvent, events: ChatEvent[]): void;
   /** The raw events so far; null when nothing was streamed. */
   readonly log: SseEvent[] | null;
+  /** The provider's id of the answer, where its first event said one. */
+  readonly responseId: string | null;
   /** Content reached a subscriber: another attempt may not follow in silence. */
   readonly wasDelivered: boolean;
   /** Waits until the ledger knows, or failed to learn, that the attempt streams. */
@@ -21,12 +23,14 @@ export function createFrameLog(
 ): FrameLog {
   const log: SseEvent[] = [];
   let wasDelivered = false;
+  let responseId: string | null = null;
   let marked: Promise<unknown> = Promise.resolve();
   return {
     add(raw, events) {
       if (log.length === 0) {
         // Only the row's state depends on it: a busy ledger here must not cost the answer.
-        marked = onFirst(responseIdOf(events)).catch(onError);
+        responseId = responseIdOf(events);
+        marked = onFirst(responseId).catch(onError);
       }
       const seenBy = bus.publish(callId, { type: 'frame', attempt, seq: log.length, raw, events });
       log.push(raw);
@@ -34,6 +38,9 @@ export function createFrameLog(
     },
     get log() {
       return log.length > 0 ? log : null;
+    },
+    get responseId() {
+      return responseId;
     },
     get wasDelivered() {
       return wasDelivered;

@@ -3,7 +3,9 @@ import type { AttemptOrder } from '../core/call/types.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AttemptReview, OpenAttemptResult } from '../core/ports/ledger.ts';
 import type { CallRequest, ProviderFailure } from '../core/ports/provider.ts';
+import type { DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import {
+  ANSWER,
   BROKEN,
   CHARGE,
   DISPATCHED,
@@ -12,6 +14,7 @@ import {
   ORDER,
   REQUEST,
   SECOND,
+  failedBy,
   stage as stageOf,
   type Scene,
 } from './attempt-stage.ts';
@@ -128,6 +131,17 @@ describe('an answer that the provider keeps', () => {
     expect(failures).toEqual([]);
   });
 
+  it('that can never be read ends as unknown: it was made, and asking again changes nothing', async () => {
+    const unreadable = { ...BROKEN, failure: { ...BROKEN.failure, retryable: false } };
+    const { runner, failures } = stage({ review: STREAMING, replies: [unreadable] });
+    expect(await runner.collect(order)).toMatchObject({
+      error: { code: 'outcome_unknown', message: BROKEN.failure.message },
+      retryable: false,
+      failOver: false,
+    });
+    expect(failures).toMatchObject([{ outcomeUnknown: true, charge: null }]);
+  });
+
   it.each([
     ['recover', true, false],
     ['retry', true, true],
@@ -197,6 +211,38 @@ describe('an answer that the provider keeps', () => {
     expect(steps).toEqual(['open', 'fence', 'GET /v1/chat/completions/chatcmpl-1', 'answer']);
     expect(answers).toMatchObject([{ lease: taken }]);
     expect(JSON.parse(Buffer.from(answers[0]?.answerBytes ?? []).toString())).toMatchObject({ isRecovered: true });
+  });
+
+  const cutStream = (input: DispatchInput): Promise<DispatchResult> => {
+    input.onEvent({ data: 'a' }, [{ type: 'start', id: 'chatcmpl-1', model: 'm', created: 1 }]);
+    input.onEvent({ data: 'b' }, [{ type: 'text-delta', choice: 0, text: 'h' }]);
+    return Promise.resolve(failedBy({}, { unknown: true, partial: ANSWER, firstTokenAt: 42 }));
+  };
+
+  it('as a stored completion whose connection broke is had again instead of being paid for again', async () => {
+    const { run, steps, answers, published } = stage({ request: stored, dispatch: cutStream, replies: [completion] });
+    expect(await run()).toMatchObject({ status: 'answered' });
+    expect(steps).toEqual([
+      'open',
+      'dispatch',
+      'streaming chatcmpl-1',
+      'GET /v1/chat/completions/chatcmpl-1',
+      'answer',
+    ]);
+    expect(JSON.parse(Buffer.from(answers[0]?.answerBytes ?? []).toString())).toMatchObject({ isRecovered: true });
+    expect(published.at(-1)).toMatchObject({ type: 'call-end' });
+  });
+
+  it.each([
+    ['the provider does not have it', { replies: [refused('provider_rejected', 404)] }, {}, 1],
+    ['the provider cannot be reached', { replies: [BROKEN] }, {}, 1],
+    ['its caller did not have it stored', { request: REQUEST }, {}, 0],
+    ['policy says to retry', {}, { onUnknown: 'retry' }, 0],
+  ] as const)('as a completion whose connection broke is unknown where %s', async (_why, scene, change, questions) => {
+    const { run, steps, failures } = stage({ request: stored, dispatch: cutStream, ...scene } as Scene);
+    expect(await run(change)).toMatchObject({ error: { code: 'provider_unavailable' }, retryable: true });
+    expect(failures).toMatchObject([{ charge: null, outcomeUnknown: true }]);
+    expect(steps.filter((step) => step.startsWith('GET'))).toHaveLength(questions);
   });
 
   it('that was fenced by a process that died then is asked for by the next, under the same lease', async () => {

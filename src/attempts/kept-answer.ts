@@ -18,7 +18,7 @@ import type { AttemptDeps } from './attempt-deps.ts';
 import { chargeSafely } from './charge-safely.ts';
 import { concealEcho } from './conceal-echo.ts';
 import { encodeOrder, type DispatchedAttempt } from './encode-order.ts';
-import { recordAnswered, recordBrokenExchange, recordFailure } from './record-attempt.ts';
+import { giveUpUnknown, recordAnswered, recordBrokenExchange, recordFailure } from './record-attempt.ts';
 
 /** A lost attempt whose provider has been asked. */
 export type KeptAttempt = DispatchedAttempt & { adapter: ProviderAdapter; kept: KeptAnswers; responseId: string };
@@ -40,6 +40,11 @@ export async function askForAnswer(
 ): Promise<AttemptOutcome | 'gone'> {
   const asked = await lookUpKept(deps, attempt);
   if (asked.status === 'answered') return takeAnswer(deps, attempt, asked.value, mayHoldText);
+  // It has an answer that cannot be read, however often it is asked.
+  if (asked.unknown && !asked.late && !asked.failure.retryable) {
+    const error: ErrorRecord = { code: 'outcome_unknown', message: asked.failure.message, source: 'provider' };
+    return giveUpUnknown(deps, attempt.order, attempt.lease, { error, delivered: mayHoldText });
+  }
   // What cannot be reached, or is busy, may answer the next time; the call's deadline ends the asking.
   return isGone(asked.failure) ? 'gone' : { status: 'pending', attempt: attempt.lease.attempt };
 }
@@ -70,8 +75,9 @@ export async function takeAnswer(
       );
     case 'failed': {
       const failure = { ...said.failure, message: concealEcho(said.failure.message, secret, request) };
-      const unknown = said.failure.code === 'outcome_unknown';
       const { partial } = said;
+      // What it has counted is the truth.
+      const unknown = said.failure.code === 'outcome_unknown' && partial === null;
       const broken = { status: 'failed', failure, unknown, late: false, partial, firstTokenAt: null } as const;
       return recordBrokenExchange(deps, order, provider, request, lease, broken, mayHoldText, false);
     }

@@ -12,6 +12,8 @@ import { chargeSafely } from './charge-safely.ts';
 import { answered, outcomeUnknown } from './outcomes.ts';
 import { untilRecorded } from './until-recorded.ts';
 
+export type BrokenExchange = Extract<DispatchResult, { status: 'failed' }>;
+
 /** What an answer is recorded under. */
 export interface AnsweredAttempt {
   order: AttemptOrder;
@@ -54,13 +56,17 @@ export async function recordAnswered(
   return answered(lease.attempt, call);
 }
 
+/**
+ * A stream that broke on its way may go on at the provider, and be billed whole: its outcome is unknown, whatever came of it.
+ * Where we ended it ourselves, the provider stops with the connection, and what had come is its charge.
+ */
 export async function recordBrokenExchange(
   deps: AttemptDeps,
   order: AttemptOrder,
   provider: ProviderSettings,
   request: CallRequest,
   lease: AttemptLease,
-  result: Extract<DispatchResult, { status: 'failed' }>,
+  result: BrokenExchange,
   delivered: boolean,
   stopped: boolean,
 ): Promise<EndedAttempt> {
@@ -74,8 +80,10 @@ export async function recordBrokenExchange(
         ...(failure.status !== undefined && failure.code === 'provider_rejected' && { status: failure.status }),
         ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
       };
-  const lost = unknown && !partial;
-  if (lost && !stopped && !late && order.onUnknown === 'fail') return giveUpUnknown(deps, order, lease);
+  const isOurEnd = stopped || late;
+  const lost = unknown && !(isOurEnd && partial);
+  if (lost && !isOurEnd && order.onUnknown === 'fail')
+    return giveUpUnknown(deps, order, lease, { delivered, firstTokenAt: result.firstTokenAt });
   return recordFailure(deps, order, {
     lease,
     failure: {
@@ -86,20 +94,28 @@ export async function recordBrokenExchange(
       ...(late && !stopped && { late }),
     },
     outcomeUnknown: lost,
-    charge: partial && chargeSafely(deps, provider, order.candidate.model, request, partial),
+    charge: lost ? null : partial && chargeSafely(deps, provider, order.candidate.model, request, partial),
     firstTokenAt: result.firstTokenAt,
   });
 }
 
 /** Ends an attempt whose outcome is lost and must not be paid for again; recorded, so that a repeat ends the same way. */
-export function giveUpUnknown(deps: AttemptDeps, order: AttemptOrder, lease: AttemptLease): Promise<EndedAttempt> {
-  const { error } = outcomeUnknown(lease.attempt);
+export function giveUpUnknown(
+  deps: AttemptDeps,
+  order: AttemptOrder,
+  lease: AttemptLease,
+  {
+    error = outcomeUnknown(lease.attempt).error,
+    delivered = false,
+    firstTokenAt = null,
+  }: { error?: ErrorRecord; delivered?: boolean; firstTokenAt?: number | null } = {},
+): Promise<EndedAttempt> {
   return recordFailure(deps, order, {
     lease,
-    failure: { error, retryable: false, failOver: false, delivered: false },
+    failure: { error, retryable: false, failOver: false, delivered },
     outcomeUnknown: true,
     charge: null,
-    firstTokenAt: null,
+    firstTokenAt,
   });
 }
 

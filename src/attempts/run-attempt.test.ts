@@ -303,14 +303,41 @@ describe('a failure of the provider', () => {
     expect(failures).toHaveLength(1);
   });
 
-  it('in the middle of a stream is charged for what came, and is not unknown', async () => {
-    const cut = failedBy({}, { unknown: true, partial: ANSWER, firstTokenAt: 42 });
+  const cut = failedBy({}, { unknown: true, partial: ANSWER, firstTokenAt: 42 });
+
+  it('in the middle of a stream keeps the hold: the provider may bill the rest as well', async () => {
+    const { run, failures } = stage({ dispatch: () => Promise.resolve(cut) });
+    expect(await run()).toMatchObject({ error: { code: 'provider_unavailable' }, retryable: true });
+    expect(failures[0]).toMatchObject({ charge: null, outcomeUnknown: true, firstTokenAt: 42 });
+  });
+
+  it('in the middle of a stream is final with onUnknown fail, whatever came of it', async () => {
     const { run, failures } = stage({ dispatch: () => Promise.resolve(cut) });
     expect(await run({ onUnknown: 'fail' })).toMatchObject({
-      error: { code: 'provider_unavailable' },
-      retryable: true,
+      error: { code: 'outcome_unknown' },
+      retryable: false,
+      failOver: false,
     });
-    expect(failures[0]).toMatchObject({ charge: CHARGE, outcomeUnknown: false, firstTokenAt: 42 });
+    expect(failures).toMatchObject([{ charge: null, outcomeUnknown: true, firstTokenAt: 42 }]);
+  });
+
+  it('that the provider said in the middle of a stream is charged for what came', async () => {
+    const verdict = failedBy({ status: 529 }, { partial: ANSWER, firstTokenAt: 42 });
+    const { run, failures } = stage({ dispatch: () => Promise.resolve(verdict) });
+    expect(await run()).toMatchObject({ retryable: true });
+    expect(failures[0]).toMatchObject({ charge: CHARGE, outcomeUnknown: false });
+  });
+
+  it('in the middle of a stream that our own cancel caused is charged for what came', async () => {
+    const controller = new AbortController();
+    const { run, failures } = stage({
+      dispatch() {
+        controller.abort();
+        return Promise.resolve(cut);
+      },
+    });
+    expect(await run({}, controller.signal)).toMatchObject({ error: { code: 'cancelled' }, retryable: false });
+    expect(failures[0]).toMatchObject({ charge: CHARGE, outcomeUnknown: false });
   });
 
   it('that our own cancel caused is a cancel, and is never tried again, whatever the policy for the unknown', async () => {

@@ -12,6 +12,7 @@ import { registerKeys } from './commands/keys.ts';
 import { registerLedger } from './commands/ledger.ts';
 import { registerListings } from './commands/listings.ts';
 import { registerReplay } from './commands/replay.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerSecrets } from './commands/secrets.ts';
 import { registerUp } from './commands/up.ts';
 import type { CliContext } from './context.ts';
@@ -32,6 +33,7 @@ export function createProgram(context: CliContext): Command {
     registerErase,
     registerAudit,
     registerBackup,
+    registerRestore,
     registerLedger,
     registerReplay,
     registerConfig,

@@ -77,6 +77,12 @@ describe('a call that ended', () => {
     expect(text).not.toContain('holdfast_first_token_seconds_count{provider="claude"}');
   });
 
+  it('after an attempt whose outcome was lost shows it as that', async () => {
+    const lost = attempt({ state: 'unknown', errorCode: 'provider_timeout', usage: null, costNanoUsd: '0' });
+    const text = await textAfter((metrics) => metrics.callEnded(call({ attempts: [lost, attempt({ n: 2 })] })));
+    expect(text).toContain('holdfast_attempts_total{provider="openai",state="unknown",code="provider_timeout"} 1');
+  });
+
   it('without a provider, such as one denied, is counted with its code', async () => {
     const error = { code: 'budget_exceeded', message: 'full', source: 'gateway' } as const;
     const text = await textAfter((metrics) => metrics.callEnded(call({ outcome: 'denied', error, attempts: [] })));

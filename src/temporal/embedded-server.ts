@@ -48,6 +48,10 @@ export interface EmbeddedServer {
 
 const NAMESPACE = 'default';
 const DB_FILENAME = 'temporal.db';
+
+/** The database of a home's Temporal server. */
+export const historiesPath = (home: string) => join(home, DB_FILENAME);
+
 const START_TRIES = 3;
 /** Matches nothing that runs. */
 const NO_PROCESS: ProcessIdentity = { pid: 0, startTime: '' };
@@ -85,7 +89,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
     await stopProcess(left, { graceMs: stopGraceMs });
     await requireFreePorts(wanted, []);
   }
-  if (removeUnfinishedDatabase(join(home, DB_FILENAME), NAMESPACE)) {
+  if (removeUnfinishedDatabase(historiesPath(home), NAMESPACE)) {
     onProgress?.('the first start of the Temporal server was cut short; it starts over');
   }
   const input = { home, args, wanted, path: binary.path, readyWithinMs, stopGraceMs };

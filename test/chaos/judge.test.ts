@@ -39,6 +39,15 @@ describe('a bar is missed by', () => {
     expect(judged({ ledger })).toMatchObject({ tally: { paidAgainstPolicy: 0 } });
   });
 
+  it('careful: an attempt after a stream that broke, though it was charged as failed', () => {
+    const broken = { ...attempt, state: 'failed' as const, costNanoUsd: '7' };
+    const after = (first: typeof broken) => [{ ...view, attempts: [first, { ...attempt, n: 2 }] }];
+    expect(judged({ ledger: after(broken), model: 'careful' }).tally.paidAgainstPolicy).toBe(1);
+    expect(judged({ ledger: after({ ...broken, costNanoUsd: '0' }), model: 'careful' }).tally.paidAgainstPolicy).toBe(
+      0,
+    );
+  });
+
   it('an unknown outcome, but where policy forbids to pay again', () => {
     const unknown: Submission = { ...submission, status: 502, text: '', end: 'error', errorCode: 'outcome_unknown' };
     expect(judged({ submissions: [unknown] })).toMatchObject({ passed: false, tally: { lost: 1 } });

@@ -75,9 +75,10 @@ function paidAgainstPolicy({ call, ledger, submissions }: CallEvidence): number 
   let isLost = false;
   let against = 0;
   for (const view of inOrder) {
-    for (const { state } of view.attempts) {
+    for (const { state, costNanoUsd } of view.attempts) {
       if (isLost) against += 1;
-      isLost ||= LOST.has(state);
+      // The provider of the campaign breaks streams without a word: what is charged for one is lost by another name.
+      isLost ||= LOST.has(state) || (call.model === 'careful' && state === 'failed' && costNanoUsd !== '0');
     }
     const isTold = submissions.some(({ callId, end }) => callId === view.id && end === 'error');
     if (isTold && invitesToAskAgain(view)) isLost = false;

@@ -84,6 +84,8 @@ async function answerInStream(
   }
   if (manner.kind === 'stall') await untilLeft(response);
   if (manner.kind !== 'answer' || isGone(response)) {
+    // It does not notice that nobody is there any more.
+    if (manner.kind === 'cut-within') bill(entry, said, said.outputTokens);
     response.destroy();
     return;
   }

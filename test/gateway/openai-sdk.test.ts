@@ -277,7 +277,7 @@ describe('the OpenAI client', () => {
     expect(text).not.toContain('[DONE]');
     const call = await callOf(response.headers.get('x-holdfast-call-id')!);
     expect(call).toMatchObject({ outcome: 'failed', pricing: 'estimated' });
-    expect(call.attempts).toHaveLength(1);
-    expect(BigInt(call.costNanoUsd)).toBeGreaterThan(0n);
+    // The provider may go on with it, and bill the whole: the hold stands until that is known.
+    expect(call.attempts).toMatchObject([{ state: 'unknown', costNanoUsd: '0' }]);
   });
 });

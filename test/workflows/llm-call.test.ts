@@ -91,7 +91,7 @@ const expected: Record<string, { outcome: string; code?: string; attempts: [stri
   'stream-restarted': {
     outcome: 'succeeded',
     attempts: [
-      ['sim', 'failed'],
+      ['sim', 'unknown'],
       ['sim', 'settled'],
     ],
     hits: 2,
@@ -107,7 +107,7 @@ const expected: Record<string, { outcome: string; code?: string; attempts: [stri
     hits: 2,
   },
   'outcome-unknown': { outcome: 'failed', code: 'outcome_unknown', attempts: [['sim', 'unknown']], hits: 1 },
-  'stream-cut': { outcome: 'failed', code: 'provider_unavailable', attempts: [['sim', 'failed']], hits: 1 },
+  'stream-cut': { outcome: 'failed', code: 'provider_unavailable', attempts: [['sim', 'unknown']], hits: 1 },
   background: { outcome: 'succeeded', attempts: [['sim', 'settled']], hits: 1 },
   'background-failed': { outcome: 'failed', code: 'provider_unavailable', attempts: [['sim', 'failed']], hits: 1 },
   'background-late': { outcome: 'timed_out', code: 'provider_timeout', attempts: [['sim', 'unknown']], hits: 1 },

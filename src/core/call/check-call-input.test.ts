@@ -5,7 +5,13 @@ import { checkCallInput } from './check-call-input.ts';
 
 const principal = { tenant: 'acme', key: 'app', models: ['smart'] };
 const stored = { callId: 'call_1', kind: 'chat', model: 'smart', principal, requestRef: 'p_1' };
-const plan = { decisionId: 'dec_1', candidates: [{ provider: 'sim' }], first: {}, retries: {}, timeouts: {} };
+const plan = {
+  decisionId: 'dec_1',
+  candidates: [{ provider: 'sim' }],
+  first: {},
+  retries: { maxAttempts: 2, initialBackoffMs: 1, maxBackoffMs: 1, maxRetryAfterMs: 1 },
+  timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
+};
 const inline = {
   ...stored,
   requestRef: null,
@@ -29,7 +35,7 @@ describe('the input of llmCall', () => {
     stored,
     inline,
     { ...stored, tags: { a: 'b' }, mode: 'background', takesRollbacks: true, admission: { allowed: true, plan } },
-    { ...stored, admission: { allowed: false, error: { message: 'no' } } },
+    { ...stored, admission: { allowed: false, error: { code: 'permission_denied', message: 'no' } } },
     // What a door took has what the door made of it: a tag more, a longer one, a name that no one would give.
     {
       ...stored,
@@ -64,6 +70,12 @@ describe('the input of llmCall', () => {
     [{ ...stored, admission: { allowed: true } }, 'admission.plan'],
     [{ ...stored, admission: { allowed: true, plan: { ...plan, candidates: [null] } } }, 'admission.plan.candidates'],
     [{ ...stored, admission: { allowed: true, plan: { ...plan, timeouts: 7 } } }, 'admission.plan.timeouts'],
+    [{ ...stored, admission: { allowed: false, error: { code: 'hunter2', message: 'no' } } }, 'admission.error.code'],
+    [{ ...stored, admission: { allowed: true, plan: { ...plan, timeouts: {} } } }, 'admission.plan.timeouts.connectMs'],
+    [
+      { ...stored, admission: { allowed: true, plan: { ...plan, retries: { ...plan.retries, maxBackoffMs: '1' } } } },
+      'admission.plan.retries.maxBackoffMs',
+    ],
     [{ ...inline, inline: 'hunter2' }, 'inline'],
     [{ ...inline, inline: { body: {}, stream: false } }, 'inline.wire'],
     [{ ...inline, inline: { ...inline.inline, body: ['hunter2'] } }, 'inline.body'],

@@ -2,7 +2,7 @@
  * The input of `llmCall` as it comes. What came by a door was checked there and stands in the ledger; what a trusted Temporal
  * caller sends inline, in any language, was not, and would otherwise fail somewhere in the middle, again and again.
  */
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, isErrorCode } from '../errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import { parseTags } from './parse-tags.ts';
 import type { CallInput } from './types.ts';
@@ -10,6 +10,12 @@ import type { CallInput } from './types.ts';
 const MAX_NAME_LENGTH = 1_000;
 /** What no store can keep in a name, and no one can read. */
 const CONTROL = /\p{Cc}/u;
+/** What the call counts with, in the parts of its door's plan. */
+const COUNTS_OF_PLAN = {
+  first: [],
+  retries: ['maxAttempts', 'initialBackoffMs', 'maxBackoffMs', 'maxRetryAfterMs'],
+  timeouts: ['connectMs', 'firstTokenMs', 'idleMs', 'totalMs'],
+} as const;
 
 /**
  * Looks at shapes only: names, wire, prices and the body itself are checked where they are used, with a typed error of the call.
@@ -53,6 +59,7 @@ function checkAdmission(admission: Json): void {
   const { allowed, error, plan } = admission;
   if (allowed === false) {
     if (!isJsonObject(error) || typeof error.message !== 'string') throw wrong('admission.error', 'the reason');
+    if (!isErrorCode(error.code)) throw wrong('admission.error.code', 'a code of Holdfast');
     return;
   }
   if (allowed !== true) throw wrong('admission.allowed', 'true or false');
@@ -60,8 +67,12 @@ function checkAdmission(admission: Json): void {
   if (!Array.isArray(plan.candidates) || !plan.candidates.every(isJsonObject)) {
     throw wrong('admission.plan.candidates', 'a list of objects');
   }
-  for (const part of ['first', 'retries', 'timeouts'] as const) {
-    if (!isJsonObject(plan[part])) throw wrong(`admission.plan.${part}`, 'an object');
+  for (const [part, counts] of Object.entries(COUNTS_OF_PLAN)) {
+    const given = plan[part];
+    if (!isJsonObject(given)) throw wrong(`admission.plan.${part}`, 'an object');
+    for (const count of counts) {
+      if (typeof given[count] !== 'number') throw wrong(`admission.plan.${part}.${count}`, 'a number');
+    }
   }
 }
 

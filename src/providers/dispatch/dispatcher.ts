@@ -299,10 +299,9 @@ function classify(
 ): { failure: ProviderFailure; unknown: boolean } {
   if (error instanceof ProviderFailureError) {
     const { failure } = error;
-    // A 2xx answer that cannot be read was made and may be billed; an error or a verdict in its place was not. What
-    // came of a stream is charged for itself.
+    // A 2xx answer that cannot be read was made and may be billed; an error or a verdict in its place was not.
     const hasVerdict = failure.status !== undefined || failure.code === 'content_blocked';
-    return { failure, unknown: progress.accepted && !hasVerdict && partialOf(progress) === null };
+    return { failure, unknown: progress.accepted && !hasVerdict };
   }
   if (HoldfastError.is(error)) throw error;
   const expired = phases.expired;
