@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { ENGINE_DEADLINE_MS, withinDeadline } from './engine-deadline.ts';
 
@@ -10,7 +11,7 @@ const connection = {
 };
 
 function useFakeTime() {
-  vi.useFakeTimers();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
   onTestFinished(() => void vi.useRealTimers());
 }
 
@@ -37,4 +38,14 @@ it('waits no longer, however the connection goes on, and hears no more of it', a
   // Unhandled, this would fail the test run.
   reject(new Error('the connection gave up, much later'));
   await vi.advanceTimersByTimeAsync(0);
+});
+
+it('takes an answer that came in time, though this process stood still until after the deadline', async () => {
+  const standStill = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENGINE_DEADLINE_MS + 100);
+  const asked = withinDeadline(connection, () => {
+    const answer = stat('.');
+    standStill();
+    return answer;
+  });
+  expect((await asked).isDirectory()).toBe(true);
 });

@@ -15,10 +15,12 @@ export async function withinDeadline<T>(
   ask: () => Promise<T>,
 ): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
+  const giveUp = () => {
     const message = `The durable engine did not answer within ${String(ENGINE_DEADLINE_MS / 1_000)} s.`;
     late.reject(new HoldfastError('engine_unavailable', message, { retryAfterMs: 1_000 }));
-  }, ENGINE_DEADLINE_MS);
+  };
+  // After a stall of this process timers come before what has arrived meanwhile; that is to be read first.
+  const timer = setTimeout(() => setImmediate(giveUp), ENGINE_DEADLINE_MS);
   try {
     // The connection's own deadline is that of one try: a refused connection is tried again for up to 10 s.
     return await Promise.race([connection.withDeadline(Date.now() + ENGINE_DEADLINE_MS, ask), late.promise]);
