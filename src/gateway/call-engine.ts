@@ -12,6 +12,7 @@ import { ApplicationFailure, type DataConverter } from '@temporalio/common';
 import type { CallInput } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { TASK_QUEUE } from '../core/names.ts';
+import { ENGINE_DEADLINE_MS, withinDeadline } from './engine-deadline.ts';
 import { createStartGate } from './start-gate.ts';
 import { searchAttributeKeys } from '../temporal/search-attribute-keys.ts';
 
@@ -25,7 +26,7 @@ export interface CallEngine {
    * reported as lost, so that it runs again at once. True when one had.
    */
   handOn(callId: string, identity: string): Promise<boolean>;
-  /** `running`, `closed`, or `missing` where the engine never had it or forgot it. */
+  /** `running`, `closed`, or `missing` where the engine never had it or forgot it. @throws HoldfastError `engine_unavailable`. */
   stateOf(callId: string): Promise<'running' | 'closed' | 'missing'>;
 }
 
@@ -34,16 +35,13 @@ const NO_ANSWER: ReadonlySet<number> = new Set([4, 14]);
 /** `PENDING_ACTIVITY_STATE_STARTED` of Temporal's API. */
 const STARTED = 2;
 
-/** How long a caller waits for an engine that does not answer. */
-const START_DEADLINE_MS = 2_000;
-
 /** How long a start may wait for its turn. In a fleet another node may be less busy, and doors that died are looked for sooner. */
 const LONGEST_TURN_MS = { alone: 20_000, fleet: 10_000 };
 
 /** The longest that a live door needs to start a call it accepted: its turn, and the start. */
 export const LONGEST_START_MS = {
-  alone: LONGEST_TURN_MS.alone + START_DEADLINE_MS,
-  fleet: LONGEST_TURN_MS.fleet + START_DEADLINE_MS,
+  alone: LONGEST_TURN_MS.alone + ENGINE_DEADLINE_MS,
+  fleet: LONGEST_TURN_MS.fleet + ENGINE_DEADLINE_MS,
 };
 
 export function createCallEngine(
@@ -56,8 +54,7 @@ export function createCallEngine(
     ...(options.dataConverter && { dataConverter: options.dataConverter }),
   });
   const gate = createStartGate({ maxWaitMs: LONGEST_TURN_MS[options.isAlone ? 'alone' : 'fleet'], meansAway });
-  // The deadline of a start begins with its turn, not with its wait for it.
-  const withDeadline = <T>(start: () => Promise<T>) => client.withDeadline(Date.now() + START_DEADLINE_MS, start);
+  const ask = <T>(question: () => Promise<T>) => withinDeadline(client, question);
   async function takeFromLost(callId: string, identity: string): Promise<boolean> {
     const { raw, status } = await client.workflow.getHandle(callId).describe();
     if (status.name !== 'RUNNING') return false;
@@ -78,8 +75,9 @@ export function createCallEngine(
   return {
     async start(input) {
       try {
+        // The deadline of a start begins with its turn, not with its wait for it.
         await gate.pass(() =>
-          withDeadline(() =>
+          ask(() =>
             client.workflow.start('llmCall', {
               workflowId: input.callId,
               taskQueue: TASK_QUEUE,
@@ -98,19 +96,16 @@ export function createCallEngine(
         return true;
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-        if (HoldfastError.is(error)) throw error;
-        throw new HoldfastError('engine_unavailable', `The durable engine cannot take calls now: ${reasonOf(error)}.`, {
-          retryAfterMs: 1_000,
-        });
+        throw unavailable('The durable engine cannot take calls now', error);
       }
     },
     async cancel(callId) {
       try {
-        await client.workflow.getHandle(callId).cancel();
+        await ask(() => client.workflow.getHandle(callId).cancel());
         return true;
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return false;
-        throw new HoldfastError('engine_unavailable', `The cancel could not be delivered: ${reasonOf(error)}.`);
+        throw unavailable('The cancel could not be delivered', error);
       }
     },
     async handOn(callId, identity) {
@@ -124,11 +119,11 @@ export function createCallEngine(
     },
     async stateOf(callId) {
       try {
-        const { status } = await client.workflow.getHandle(callId).describe();
+        const { status } = await ask(() => client.workflow.getHandle(callId).describe());
         return status.name === 'RUNNING' || status.name === 'PAUSED' ? 'running' : 'closed';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'missing';
-        throw error;
+        throw unavailable('The durable engine cannot be asked for a call now', error);
       }
     },
   };
@@ -136,8 +131,15 @@ export function createCallEngine(
 
 /** Whether no other start can do better now; a start that the engine refused says nothing of the others. */
 export function meansAway(error: unknown): boolean {
+  // No answer in time; what the engine itself said comes as it said it.
+  if (HoldfastError.is(error)) return error.code === 'engine_unavailable';
   const cause = error instanceof ServiceError ? error.cause : error;
   return isGrpcServiceError(cause) && NO_ANSWER.has(cause.code);
+}
+
+function unavailable(what: string, error: unknown): HoldfastError {
+  if (HoldfastError.is(error)) return error;
+  return new HoldfastError('engine_unavailable', `${what}: ${reasonOf(error)}.`, { retryAfterMs: 1_000 });
 }
 
 function reasonOf(error: unknown): string {

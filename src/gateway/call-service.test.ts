@@ -17,7 +17,7 @@ const peers = { isGone: (node: string) => Promise.resolve(node === 'dead') };
 const fail = (error: unknown) => expect.unreachable(String(error));
 
 interface Faults {
-  stateInEngine?: 'running' | 'closed';
+  stateInEngine?: 'running' | 'closed' | 'away';
   /** Names of the methods of the ledger that fail once. */
   failing?: Set<string>;
   /** Before a call is settled. */
@@ -42,10 +42,10 @@ async function stage(
     start,
     cancel(callId) {
       cancelled.push(callId);
-      return Promise.resolve(stateInEngine === 'running');
+      return stateInEngine === 'away' ? unavailable() : Promise.resolve(stateInEngine === 'running');
     },
     handOn: () => Promise.resolve(false),
-    stateOf: () => Promise.resolve(stateInEngine),
+    stateOf: () => (stateInEngine === 'away' ? unavailable() : Promise.resolve(stateInEngine)),
   };
   const calls = createCallService({
     ledger: {
@@ -92,7 +92,7 @@ async function stage(
     idempotencyKey: 'k',
     tags: {},
   };
-  return { calls, ledger, bus, request, accepted, cancelled, errors };
+  return { calls, ledger, clock, bus, request, accepted, cancelled, errors };
 }
 
 const unavailable = (): Promise<never> => Promise.reject(new HoldfastError('engine_unavailable', 'no answer in time'));
@@ -182,6 +182,31 @@ it('a cancel that crosses the start of its call on another node is asked for onc
   expect(cancelled).toEqual(['call_k_1', 'call_k_1']);
 });
 
+it('a call of which nothing has left is cancelled in the ledger while the engine is away', async () => {
+  const { calls, ledger, request } = await stage(() => Promise.resolve(true), { stateInEngine: 'away' });
+  const { callId } = await calls.start(request);
+  await calls.cancel(callId);
+  expect(await calls.waitForEnd(callId, AbortSignal.timeout(5_000))).toMatchObject({ outcome: 'cancelled' });
+  // The workflow goes on when the engine is back.
+  expect(await ledger.openAttempt(openInput(callId))).toEqual({ status: 'ended' });
+});
+
+it('a cancel while the engine is away is taken where the attempt was stopped, and refused where it may go on', async () => {
+  const { calls, ledger, bus, request } = await stage(() => Promise.resolve(true), { stateInEngine: 'away' });
+  const { callId } = await calls.start(request);
+  const lease = await dispatched(ledger, openInput(callId));
+  await expect(calls.cancel(callId)).rejects.toMatchObject({ code: 'engine_unavailable' });
+  expect(await ledger.getCall(callId)).toMatchObject({ state: 'running', attempts: [{ state: 'dispatched' }] });
+  // Whoever runs the attempt is told, now or when it listens, and records that it stopped.
+  await new Promise<void>((resolve) => bus.onCancel(callId, resolve));
+  const error = { code: 'cancelled', message: 'stopped', source: 'gateway' } as const;
+  const failure = { error, retryable: false, failOver: false, delivered: false };
+  await ledger.recordFailure({ lease, failure, outcomeUnknown: true, charge: null, firstTokenAt: null });
+  await calls.cancel(callId);
+  // What is recorded is what the engine will be told of it.
+  expect(await ledger.openAttempt(openInput(callId))).toMatchObject({ status: 'failed', failure: { error } });
+});
+
 it('a repeated key attaches at the concurrency limit; another call is refused', async () => {
   const { calls, request } = await stage(() => Promise.resolve(true));
   const first = await calls.start(request);
@@ -212,6 +237,16 @@ it('a repeat starts the call of its first try, whose door died before the start'
   const joined = await calls.start({ ...request, isSdkRetry: true });
   expect(joined).toMatchObject({ callId: 'lost-g1', isNew: false });
   expect(started).toEqual(['call_0', 'lost-g1']);
+});
+
+it('a repeat starts no call that the engine has: a start that is refused would end it', async () => {
+  const { calls, ledger, clock, request, repeat } = await keylessStage(({ callId }) =>
+    callId === 'lost-g1' ? unavailable() : Promise.resolve(true),
+  );
+  await ledger.accept(acceptInput('lost', { repeat }));
+  clock.now += 3_000;
+  expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'lost-g1', isNew: false });
+  expect(await ledger.getCall('lost-g1')).toMatchObject({ state: 'accepted' });
 });
 
 it('a repeat that cannot start the call of its first try ends it: nothing is paid for who is told so', async () => {

@@ -269,8 +269,8 @@ export function createCallService(deps: CallServiceDeps): CallService {
     }
   }
 
-  /** A call that the engine does not have is about to be started, here or by who finds it: ended, it dispatches nothing. */
-  async function cancelUnstarted(callId: string): Promise<void> {
+  /** Ends a call of which nothing has left: it dispatches nothing any more, wherever it is by now. */
+  async function cancelUndispatched(callId: string): Promise<CallView> {
     const error = {
       code: 'cancelled',
       message: 'The call was cancelled before its start.',
@@ -279,8 +279,13 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const settlement = { callId, outcome: 'cancelled', answerRef: null, error } as const;
     const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
     if (call.state === 'ended') deps.bus.publish(callId, { type: 'call-end', call });
-    // It was started and has dispatched since it was asked for: now the engine has it.
-    else await deps.engine.cancel(callId);
+    return call;
+  }
+
+  /** Whether the ledger keeps the cancel until the engine is back: nothing has left, or what has left was stopped and says so. */
+  async function isCancelledInLedger(callId: string): Promise<boolean> {
+    const call = await cancelUndispatched(callId);
+    return call.state === 'ended' || call.attempts.at(-1)?.errorCode === 'cancelled';
   }
 
   async function answerOf(call: CallView): Promise<StoredAnswer> {
@@ -321,7 +326,17 @@ export function createCallService(deps: CallServiceDeps): CallService {
       const call = await deps.ledger.getCall(callId);
       if (!call) throw new HoldfastError('not_found', 'There is no such call.');
       if (call.state === 'ended') return;
-      if (!(await deps.engine.cancel(callId))) await cancelUnstarted(callId);
+      let isInEngine: boolean;
+      try {
+        isInEngine = await deps.engine.cancel(callId);
+      } catch (error) {
+        // An attempt was stopped over the bus meanwhile. Its call ends with it, whoever goes on with it.
+        if (await isCancelledInLedger(callId)) return;
+        throw error;
+      }
+      if (isInEngine) return;
+      // It is about to be started, here or by who finds it; where it has dispatched since it was asked for, the engine has it.
+      if ((await cancelUndispatched(callId)).state !== 'ended') await deps.engine.cancel(callId);
     },
     leave: (callId) => debts.leave(callId),
     onCallEnd: freePlace,

@@ -19,6 +19,7 @@ import { createCallService } from './call-service.ts';
 import { checkEngine, checkRetention } from './check-engine.ts';
 import { drainsConnections } from './drain-connections.ts';
 import { createEndWatch } from './end-watch.ts';
+import { withinDeadline } from './engine-deadline.ts';
 import { createOrphans } from './orphans.ts';
 import { createPlaceKeeper } from './place-keeper.ts';
 import { createGateway } from './server.ts';
@@ -237,7 +238,9 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       onDefect: onError,
     });
   } catch (error) {
-    await app.close();
+    // Whoever came in between is told so; a connection that says nothing is not waited for.
+    draining = true;
+    await closeGateway();
     await closeStores();
     throw error;
   }
@@ -313,7 +316,7 @@ async function checkReadiness(
     }
   };
   await check('temporal', () =>
-    connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.describeNamespace({ namespace })),
+    withinDeadline(connection, () => connection.workflowService.describeNamespace({ namespace })),
   );
   await check('ledger', () => ledger.listKeys());
   if (draining) checks['drain'] = 'the node is shutting down';

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { HoldfastError } from '../core/errors.ts';
 import { acceptInput, answerOf, dispatched, openInput, START } from '../stores/contract/fixture.ts';
 import { temporaryLedger } from '../stores/sqlite/temporary-ledger.ts';
 import { createOrphans } from './orphans.ts';
@@ -14,15 +15,23 @@ async function stage({ gone = [] as string[], inEngine = [] as string[] } = {}) 
       return Promise.resolve(gone.includes(node));
     },
   };
+  let questions = 0;
+  let isAway = false;
   const engine = {
-    stateOf: (callId: string) =>
-      Promise.resolve(inEngine.includes(callId) ? ('running' as const) : ('missing' as const)),
+    stateOf(callId: string) {
+      questions += 1;
+      if (isAway) return Promise.reject(new HoldfastError('engine_unavailable', 'no answer in time'));
+      return Promise.resolve(inEngine.includes(callId) ? ('running' as const) : ('missing' as const));
+    },
   };
   const orphans = createOrphans({ ledger, peers, engine, door: 'here', now: () => clock.now });
   return {
     ledger,
     clock,
     asked,
+    /** That were put to the engine. */
+    questions: () => questions,
+    takeEngineAway: () => (isAway = true),
     take: async () => (await orphans.take(HASH))?.callId ?? null,
     orphans,
     /** A call whose attempt was dispatched. */
@@ -95,4 +104,36 @@ it('a call that the engine has is given before its first attempt, however long t
   for (const id of ['a', 'b']) await ledger.accept(acceptInput(id, { repeat: { hash: HASH, door: 'dead' } }));
   clock.now += 9_000;
   expect([await take(), await take()]).toEqual(['b-g1', null]);
+});
+
+it('a call that the engine has is given without its input: it needs no second start', async () => {
+  const { ledger, clock, orphans } = await stage({ gone: ['dead'], inEngine: ['a-g1'] });
+  await ledger.accept(acceptInput('a', { repeat: { hash: HASH, door: 'dead' } }));
+  clock.now += 9_000;
+  expect(await orphans.take(HASH)).toEqual({ status: 'attached', callId: 'a-g1' });
+});
+
+it('a repeat asks the engine a few times at most, and is still given what it need not ask for', async () => {
+  const { ledger, clock, take, running, questions } = await stage({ gone: ['dead'] });
+  for (let n = 0; n < 50; n += 1) {
+    await ledger.accept(acceptInput(`lost ${String(n)}`, { repeat: { hash: HASH, door: 'dead' } }));
+  }
+  clock.now += 2_000;
+  await running('sent', 'dead');
+  expect(await take()).toBe('sent-g1');
+  expect(await take()).toBeNull();
+  expect(questions()).toBe(10);
+});
+
+it('an engine that does not answer is asked once, and keeps nothing that has left from its repeat', async () => {
+  const { ledger, clock, take, running, questions, takeEngineAway } = await stage({ gone: ['dead'] });
+  takeEngineAway();
+  for (const id of ['a', 'b']) await ledger.accept(acceptInput(id, { repeat: { hash: HASH, door: 'dead' } }));
+  clock.now += 2_000;
+  await running('sent', 'dead');
+  expect(await take()).toBe('sent-g1');
+  expect(questions()).toBe(1);
+  // A new call might be paid for beside one of the two.
+  await expect(take()).rejects.toMatchObject({ code: 'engine_unavailable' });
+  expect(questions()).toBe(2);
 });

@@ -1,5 +1,6 @@
 import { ServiceError } from '@temporalio/client';
 import { expect, it } from 'vitest';
+import { HoldfastError } from '../core/errors.ts';
 import { KEYLESS_GRACE_MS } from '../ledger/lost-starts.ts';
 import { SWEEP_GRACE_MS } from '../ledger/sweep.ts';
 import { LONGEST_START_MS, meansAway } from './call-engine.ts';
@@ -81,6 +82,7 @@ it('takes only an engine that does not answer for away', () => {
   const grpc = (code: number) =>
     new ServiceError('failed', { cause: Object.assign(new Error('grpc'), { code, details: '', metadata: {} }) });
   expect([14, 4].map((code) => meansAway(grpc(code)))).toEqual([true, true]);
+  expect(meansAway(new HoldfastError('engine_unavailable', 'no answer in time'))).toBe(true);
   // Refused: invalid, over a limit, exists already.
   expect([3, 8, 6].map((code) => meansAway(grpc(code)))).toEqual([false, false, false]);
   expect(meansAway(new Error('ours'))).toBe(false);
