@@ -2,9 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { readEvents, textOf } from '../support/read-events.ts';
-import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
+import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
 const WIDE = `hk_${'a'.repeat(43)}`;
+/** Of the same tenant; may name `small` only. */
+const NARROW = `hk_${'n'.repeat(43)}`;
+/** Of a tenant whose budget holds the worst case of one call, see `ask`, and not of two. */
+const POOR = `hk_${'p'.repeat(43)}`;
 
 let test: TestNode;
 beforeAll(async () => {
@@ -13,9 +17,16 @@ beforeAll(async () => {
 providers:${SIM_PROVIDER}
 models:
   small: { targets: [{ provider: sim, model: sim-small }] }
+  other: { targets: [{ provider: sim, model: sim-small }] }
+  slow: { targets: [{ provider: sim, model: sim-small+delay=1500 }], onDisconnect: continue }
   failing: { targets: [{ provider: sim, model: sim-small+status=400 }] }
+tenants:
+  default: {}
+  poor: { budgets: [{ limitUsd: "0.006", period: month }] }
 keys:
   - { name: wide, hash: "${hashVirtualKey(WIDE)}" }
+  - { name: narrow, hash: "${hashVirtualKey(NARROW)}", models: [small] }
+  - { name: poor, tenant: poor, hash: "${hashVirtualKey(POOR)}" }
 `,
   });
 });
@@ -25,14 +36,14 @@ interface Ask {
   path?: string;
   as?: string;
   stream?: boolean;
-  content?: string;
+  headers?: Record<string, string>;
 }
 
-const ask = (key: string, model: string, { path, as = WIDE, stream = false, content = key }: Ask = {}) =>
+const ask = (key: string, model: string, { path, as = WIDE, stream = false, headers = {} }: Ask = {}) =>
   test.post(
     path ?? '/v1/chat/completions',
-    { model, stream, max_tokens: 50, messages: [{ role: 'user', content }] },
-    { authorization: `Bearer ${as}`, 'Idempotency-Key': key },
+    { model, stream, max_tokens: 1000, messages: [{ role: 'user', content: key }] },
+    { authorization: `Bearer ${as}`, 'Idempotency-Key': key, ...headers },
   );
 
 const isReplay = ({ headers }: Response) => headers.get('idempotent-replayed');
@@ -59,4 +70,64 @@ describe.each(['/v1/chat/completions', '/v1/messages'])('a replay at %s', (path)
     expect(textOf(await Array.fromAsync(readEvents(again)))).toBe(text);
     expect(callIdOf(again)).toBe(callIdOf(first));
   });
+});
+
+async function expectDenied(response: Response): Promise<void> {
+  expect(response.status).toBe(403);
+  expect(await response.json()).toMatchObject({
+    error: { code: 'permission_denied', message: expect.stringContaining('The key narrow may not use') },
+  });
+}
+
+describe('a key that may not name the model', () => {
+  it('is not given the answer of one that may, nor its stream', async () => {
+    const key = 'answered for another';
+    const answered = await ask(key, 'other');
+    expect(answered.status).toBe(200);
+    await expectDenied(await ask(key, 'other', { as: NARROW }));
+    await expectDenied(await ask(key, 'other', { as: NARROW, stream: true }));
+    const position = { 'Last-Event-ID': `${callIdOf(answered) ?? ''}.1.0` };
+    await expectDenied(await ask(key, 'other', { as: NARROW, stream: true, headers: position }));
+    const started = await test.post(
+      '/api/v1/calls',
+      { kind: 'chat', request: { model: 'other', max_tokens: 1000, messages: [{ role: 'user', content: key }] } },
+      { authorization: `Bearer ${NARROW}`, 'Idempotency-Key': key },
+    );
+    await expectDenied(started);
+    expect(isReplay(await ask(key, 'other'))).toBe('true');
+  });
+
+  it('does not attach to a call that runs for one that may', async () => {
+    const before = test.simulator.count;
+    const running = ask('running for another', 'slow');
+    await until('the provider has the request', () => test.simulator.count > before);
+    await expectDenied(await ask('running for another', 'slow', { as: NARROW }));
+    expect((await running).status).toBe(200);
+    expect(test.simulator.count - before).toBe(1);
+  });
+
+  it('leaves the Idempotency-Key of its denial to one that may, which two repeats at once pay once', async () => {
+    const before = test.simulator.count;
+    const denied = await ask('denied first', 'other', { as: NARROW });
+    await expectDenied(denied);
+    const repeats = await Promise.all([ask('denied first', 'other'), ask('denied first', 'other')]);
+    expect(repeats.map(({ status }) => status)).toEqual([200, 200]);
+    expect(callIdOf(repeats[0])).toBe(callIdOf(repeats[1]));
+    expect(callIdOf(repeats[0])).not.toBe(callIdOf(denied));
+    expect(test.simulator.count - before).toBe(1);
+    await expectDenied(await ask('denied first', 'other', { as: NARROW }));
+  });
+});
+
+it('a denial for want of budget does not outlast it: the same key makes the call once there is room', async () => {
+  const before = test.simulator.count;
+  const running = ask('takes the room', 'slow', { as: POOR });
+  await until('the provider has the request', () => test.simulator.count > before);
+  const denied = await ask('finds none', 'small', { as: POOR });
+  expect(denied.status).toBe(402);
+  expect((await running).status).toBe(200);
+  const again = await ask('finds none', 'small', { as: POOR });
+  expect([again.status, isReplay(again)]).toEqual([200, null]);
+  expect(isReplay(await ask('finds none', 'small', { as: POOR }))).toBe('true');
+  expect(test.simulator.count - before).toBe(2);
 });
