@@ -27,6 +27,7 @@ keys:
   - { name: wide, hash: "${hashVirtualKey(WIDE)}" }
   - { name: narrow, hash: "${hashVirtualKey(NARROW)}", models: [small] }
   - { name: poor, tenant: poor, hash: "${hashVirtualKey(POOR)}" }
+security: { redact: [email] }
 `,
   });
 });
@@ -36,13 +37,14 @@ interface Ask {
   path?: string;
   as?: string;
   stream?: boolean;
+  content?: string;
   headers?: Record<string, string>;
 }
 
-const ask = (key: string, model: string, { path, as = WIDE, stream = false, headers = {} }: Ask = {}) =>
+const ask = (key: string, model: string, { path, as = WIDE, stream = false, content = key, headers = {} }: Ask = {}) =>
   test.post(
     path ?? '/v1/chat/completions',
-    { model, stream, max_tokens: 1000, messages: [{ role: 'user', content: key }] },
+    { model, stream, max_tokens: 1000, messages: [{ role: 'user', content }] },
     { authorization: `Bearer ${as}`, 'Idempotency-Key': key, ...headers },
   );
 
@@ -130,4 +132,14 @@ it('a denial for want of budget does not outlast it: the same key makes the call
   expect([again.status, isReplay(again)]).toEqual([200, null]);
   expect(isReplay(await ask('finds none', 'small', { as: POOR }))).toBe('true');
   expect(test.simulator.count - before).toBe(2);
+});
+
+it('bodies are compared as they were sent: two that look the same once they are masked are two', async () => {
+  const before = test.simulator.count;
+  const first = await ask('masked', 'small', { content: 'write to ann@example.com' });
+  expect(first.status).toBe(200);
+  expect(isReplay(await ask('masked', 'small', { content: 'write to ann@example.com' }))).toBe('true');
+  expect((await ask('masked', 'small', { content: 'write to bob@example.com' })).status).toBe(422);
+  expect(test.simulator.count - before).toBe(1);
+  expect(JSON.stringify(test.simulator.seen.at(-1)?.body)).not.toContain('ann@example.com');
 });
