@@ -58,6 +58,22 @@ async function doctor(
   return { code, ok, find: (name) => checks.find((check) => check.name === name)! };
 }
 
+describe('a home that is a regular file, or below one', () => {
+  test.each([
+    ['doctor', ...doctorPorts],
+    ['up', '--port', '0'],
+    ['calls', 'list'],
+    ['secrets', 'list'],
+    ['call', 'smart', 'hi'],
+  ])('%s says so in one line', async (...args) => {
+    for (const below of ['', 'home']) {
+      const { code, out, err } = await holdfast(args, { env: { HOLDFAST_HOME: join(configPath, below) } });
+      expect({ code, out }).toEqual({ code: 1, out: '' });
+      expect(err).toMatch(/^invalid_request: .*holdfast\.yaml is not a directory.*HOLDFAST_HOME=.*\n$/);
+    }
+  });
+});
+
 describe('before the first start', () => {
   test('reading what is not there yet is one line and exit 1', async () => {
     const { code, out, err } = await holdfast(['calls', 'list']);
