@@ -26,6 +26,7 @@ const holdfast = (args: string[]) => runCliHere(args, { env: { HOLDFAST_HOME: ho
 
 beforeAll(async () => {
   expect(await holdfast(['keys', 'create', '--name', 'first'])).toMatchObject({ code: 0 });
+  symlinkSync(join(root, 'nowhere'), join(root, 'dangling'));
 });
 beforeEach(() => {
   folder = join(root, String((tests += 1)));
@@ -125,7 +126,7 @@ test.each([
   ['an empty path', () => '', /empty/],
   ['a missing folder', () => join(folder, 'no', 'where.db'), /no folder/],
   ['a folder that is a file', () => join(home, 'master.key', 'copy.db'), /not a directory/],
-  ['a device', () => '/dev/null', /not a regular file/],
+  ['a link to nothing', () => join(root, 'dangling'), /not a regular file/],
 ])('%s is refused in one line', async (_name, path, message) => {
   expectRefused(await holdfast(['backup', path(), '--force']), message);
   expect(readdirSync(folder)).toEqual([]);
