@@ -1,6 +1,18 @@
-import { resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { HoldfastError } from '../core/errors.ts';
 
-/** `HOLDFAST_HOME`, or `./.holdfast`. */
+/**
+ * `HOLDFAST_HOME`, or `./.holdfast`: a directory, or where one can be made.
+ * @throws HoldfastError `invalid_request` for a path at or in which something else stands.
+ */
 export function homeOf(env: Readonly<Record<string, string | undefined>>): string {
-  return resolve(env['HOLDFAST_HOME'] || './.holdfast');
+  const home = resolve(env['HOLDFAST_HOME'] || './.holdfast');
+  let existing = home;
+  while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
+  if (statSync(existing).isDirectory()) return home;
+  throw new HoldfastError(
+    'invalid_request',
+    `The home ${home} cannot be used: ${existing} is not a directory. Name another: HOLDFAST_HOME=<directory>.`,
+  );
 }

@@ -1,7 +1,7 @@
 /** The start of a call when the engine's answer is lost, and what a repeated key takes. Real ledger, an engine that lies. */
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
-import type { AcceptInput } from '../core/ports/ledger.ts';
+import type { AcceptInput, Ledger } from '../core/ports/ledger.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { openaiChatDoor } from '../providers/openai/door.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';
@@ -20,14 +20,15 @@ interface Faults {
   stateInEngine?: 'running' | 'closed' | 'away';
   /** Names of the methods of the ledger that fail once. */
   failing?: Set<string>;
+  /** Of the policy, for every caller. */
+  refusal?: HoldfastError;
+  beforeDecided?: (ledger: Ledger) => Promise<unknown>;
   /** Before a call is settled. */
   beforeSettle?: (callId: string) => Promise<unknown>;
 }
 
-async function stage(
-  start: (input: CallInput) => Promise<boolean>,
-  { stateInEngine = 'running', failing = new Set(), beforeSettle }: Faults = {},
-) {
+async function stage(start: (input: CallInput) => Promise<boolean>, faults: Faults = {}) {
+  const { stateInEngine = 'running', failing = new Set<string>(), beforeDecided, beforeSettle } = faults;
   const { ledger, payloads, clock } = await temporaryLedger();
   const bus = createMemoryStreamBus();
   let ids = 0;
@@ -73,7 +74,13 @@ async function stage(
     ],
     prepare: (request) => request,
     prepareTags: (_tenant, tags) => tags,
-    decide: () => Promise.resolve({ admission: allowed, worstCaseNanoUsd: 1_000n, budgets: [] }),
+    decide: async () => {
+      await beforeDecided?.(ledger);
+      const { refusal } = faults;
+      const admission = refusal ? { allowed: false as const, decisionId: 'd', error: refusal.toRecord() } : allowed;
+      return { admission, worstCaseNanoUsd: 1_000n, budgets: [] };
+    },
+    refusalOf: () => Promise.resolve(faults.refusal ?? null),
     estimateTokens: () => 1,
     hashBody: (_tenant, body) => JSON.stringify(body),
     hashRepeat: (...asked) => JSON.stringify(asked),
@@ -214,6 +221,17 @@ it('a repeated key attaches at the concurrency limit; another call is refused', 
   await expect(calls.start({ ...request, idempotencyKey: 'other' })).rejects.toMatchObject({ code: 'rate_limited' });
 });
 
+it('a caller that is denied does not join a call that its key came to stand for meanwhile', async () => {
+  const { calls, request } = await stage(() => Promise.resolve(true), {
+    refusal: new HoldfastError('permission_denied', 'not this model'),
+    async beforeDecided(ledger) {
+      const idempotency = { key: 'k', bodyHash: JSON.stringify(request.body), ttlMs: 60_000 };
+      expect(await ledger.accept(acceptInput('other', { idempotency }))).toMatchObject({ status: 'accepted' });
+    },
+  });
+  await expect(calls.start(request)).rejects.toMatchObject({ code: 'permission_denied', message: 'not this model' });
+});
+
 /** A request without a key, and the mark under which its call is found by a repeat. */
 async function keylessStage(
   start: (input: CallInput) => Promise<boolean> = () => Promise.resolve(true),
@@ -226,6 +244,17 @@ async function keylessStage(
   await stand.ledger.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
   return { ...stand, request, repeat: { hash: repeat?.hash ?? '', door: 'dead' } };
 }
+
+it('a repeat of who may not ask for it any more takes no call over', async () => {
+  const faults: Faults = {};
+  const { calls, ledger, request, repeat } = await keylessStage(() => Promise.resolve(true), faults);
+  await ledger.accept(acceptInput('lost', { repeat }));
+  faults.refusal = new HoldfastError('permission_denied', 'not this model');
+  // It goes the way of a new call: here there is no place for one.
+  await expect(calls.start({ ...request, isSdkRetry: true })).rejects.toMatchObject({ code: 'rate_limited' });
+  delete faults.refusal;
+  expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'lost-g1', isNew: false });
+});
 
 it('a repeat starts the call of its first try, whose door died before the start', async () => {
   const started: string[] = [];

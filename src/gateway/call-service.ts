@@ -44,6 +44,8 @@ export interface CallServiceDeps {
   prepareTags(tenant: string, tags: Record<string, string>, endUser: string | null): Record<string, string>;
   /** Governance: whether the call may go ahead and along which route, with what it may cost at first. */
   decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
+  /** Why this caller may not be given what such a call says; null when it may. Budgets and limits are no part of it. */
+  refusalOf(call: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>): Promise<HoldfastError | null>;
   estimateTokens(canonical: JsonObject): number;
   hashBody(tenant: string, body: JsonObject): string;
   /** A keyed hash of everything that a request says. */
@@ -156,12 +158,19 @@ export function createCallService(deps: CallServiceDeps): CallService {
     const claim = idempotencyKey === null ? null : claimOf(deps, tenant, idempotencyKey, parsed);
     // A key that stands for a call takes no place of a new one: no limit, no decision.
     const known = claim && (await deps.ledger.lookUpKey(tenant, claim));
+    // What another caller of the tenant was allowed is not given to one who may not ask for it.
+    const mayBeGiven = known !== null || given.isSdkRetry === true;
+    const named = request.body['model'];
+    const refusal = mayBeGiven
+      ? await deps.refusalOf({ kind, model: typeof named === 'string' ? named : '', principal, tags: preparedTags })
+      : null;
+    if (known && refusal) throw refusal;
     if (resumes !== null && known?.callId !== resumes) throw nothingToResume(claim !== null);
     if (known) return join(known, request);
     // A repeat is the same to the byte, before anything is masked; its caller and its options, too.
     const asked = () => JSON.stringify({ key: principal.key, tags, takesRollbacks, mode, request: parsed });
     const repeat = claim ? null : { hash: deps.hashRepeat(tenant, asked()), door: deps.door };
-    const orphan = repeat && given.isSdkRetry ? await deps.orphans.take(repeat.hash) : null;
+    const orphan = repeat && given.isSdkRetry && !refusal ? await deps.orphans.take(repeat.hash) : null;
     if (orphan) {
       debts.taken(orphan.callId);
       return joinOrphan(orphan, request);
@@ -193,7 +202,13 @@ export function createCallService(deps: CallServiceDeps): CallService {
         repeat,
         payloadTtlMs: deps.payloadTtlMs,
       });
-      if (accepted.status !== 'accepted') return await join(accepted, request);
+      if (accepted.status !== 'accepted') {
+        // Another request made the key stand for its call while this one was decided.
+        const { admission } = decision;
+        if (!admission.allowed && admission.error.code === 'permission_denied')
+          throw HoldfastError.from(admission.error);
+        return await join(accepted, request);
+      }
       // Known before the start: a call may have ended before its start returns.
       place.keepFor(accepted.input.callId);
       await deps.faults?.reach('after-accept', accepted.input.callId);

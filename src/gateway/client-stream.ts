@@ -58,6 +58,14 @@ export function createClientStream(options: ClientStreamOptions) {
     return out;
   }
 
+  /** The last events of the answer: at least the end mark, for a client that has had it all. Null when it names none of them. */
+  function lastOf(events: readonly SseEvent[], from = 0): SseEvent[] | null {
+    const out = numbered(events, from);
+    if (out.length > 0 || restarted || resumeFrom?.attempt !== attempt) return out;
+    if (resumeFrom.seq >= seq) return null;
+    return events.slice(-1).map((event) => ({ ...event, id: formatStreamPosition({ callId, attempt, seq: seq - 1 }) }));
+  }
+
   function open(): SseResponse {
     if (sse) return sse;
     reply.hijack();
@@ -135,6 +143,8 @@ export function createClientStream(options: ClientStreamOptions) {
       return flushed;
     },
     write,
+    /** The client holds text of an attempt that the call, which has ended, never made. */
+    isBeyond: (lastAttempt: number): boolean => resumeFrom !== null && resumeFrom.attempt > lastAttempt,
     /** Sends what is still missing of the answer, then the end mark. */
     async finish(stored: StoredAnswer, answeredBy: number): Promise<FastifyReply> {
       const streamed = stream !== null && seq > 0 && attempt === answeredBy;
@@ -146,8 +156,10 @@ export function createClientStream(options: ClientStreamOptions) {
         return fail(recoveredError(answeredBy));
       }
       const isWhole = !restarted && taken === (stored.frames?.length ?? 0);
+      let last: SseEvent[] | null;
       if (streamed && stream !== null && isWhole) {
-        await open().write([...(held ?? []), ...numbered(stream.end())]);
+        last = lastOf(stream.end());
+        if (last && held) last = [...held, ...last];
       } else {
         // Nothing of this attempt was streamed here, or not all: it answered in one piece, ran before this client came, or
         // runs on a node that could not send everything in time.
@@ -155,8 +167,10 @@ export function createClientStream(options: ClientStreamOptions) {
         attempt = answeredBy;
         seq = 0;
         const events = stored.frames === null ? inOnePiece(stored) : replayFrames(stored, door, request);
-        await open().write(numbered(events, sentBefore));
+        last = lastOf(events, sentBefore);
       }
+      if (!last) return fail(noSuchEvent());
+      await open().write(last);
       open().end();
       return reply;
     },
@@ -168,6 +182,17 @@ export function createClientStream(options: ClientStreamOptions) {
     const encoder = door.createStreamEncoder(request);
     return [...encoder.push(eventsOfAnswer(stored.answer)), ...encoder.end()];
   }
+}
+
+/** For a position that no event of an ended call has. */
+export function noSuchEvent(): ErrorRecord {
+  return {
+    code: 'invalid_request',
+    message:
+      'The Last-Event-ID is beyond the end of the stream of this call; leave it out to get the stream from its start.',
+    source: 'gateway',
+    param: 'Last-Event-ID',
+  };
 }
 
 function recoveredError(attempt: number): ErrorRecord {

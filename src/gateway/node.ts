@@ -161,6 +161,7 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     prepare: domain.prepare,
     prepareTags: domain.prepareTags,
     decide: domain.decide,
+    refusalOf: domain.refusalOf,
     estimateTokens: estimateRequestTokens,
     hashBody: domain.hashBody,
     hashRepeat: domain.hashRepeat,

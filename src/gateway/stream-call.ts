@@ -5,7 +5,7 @@ import type { SseEvent } from '../core/chat.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
 import type { CallService } from './call-service.ts';
-import { createClientStream, type ClientStream, type ClientStreamOptions } from './client-stream.ts';
+import { createClientStream, noSuchEvent, type ClientStream, type ClientStreamOptions } from './client-stream.ts';
 import { lostError } from './send-error.ts';
 
 export interface StreamCall extends ClientStreamOptions {
@@ -63,6 +63,7 @@ async function relay(
           break;
         case 'call-end':
           await client.write(out);
+          if (client.isBeyond(message.call.attempts.at(-1)?.n ?? 0)) return client.fail(noSuchEvent());
           if (message.call.outcome !== 'succeeded') return client.fail(message.call.error ?? lostError());
           stored = await calls.give(message.call, stored, signal);
           return client.finish(stored, message.call.attempts.at(-1)?.n ?? 1);

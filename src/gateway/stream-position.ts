@@ -3,12 +3,13 @@ import { HoldfastError } from '../core/errors.ts';
 
 export interface StreamPosition {
   callId: string;
+  /** From 1. */
   attempt: number;
   /** Counts the events of the attempt, as this client's wire has them, from 0. */
   seq: number;
 }
 
-const POSITION = /^([^.\s]{1,255})\.(\d{1,9})\.(\d{1,9})$/;
+const POSITION = /^([^.\s]{1,255})\.([1-9]\d{0,8})\.(\d{1,9})$/;
 
 export function formatStreamPosition({ callId, attempt, seq }: StreamPosition): string {
   return `${callId}.${String(attempt)}.${String(seq)}`;

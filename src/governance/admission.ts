@@ -34,20 +34,26 @@ export interface AdmissionRequest {
  */
 export async function decideAdmission(deps: AdmissionDeps, request: AdmissionRequest): Promise<Admission> {
   const decisionId = deps.newDecisionId();
-  const { principal, kind, model, tags = {} } = request.input;
-  const decision = await deps.policy.decide({ principal, kind, model, tags });
-  if (decision.effect === 'deny') {
-    return deny(
-      decisionId,
-      new HoldfastError('permission_denied', decision.reason, { details: { policy: decision.policy, decisionId } }),
-    );
-  }
+  const refusal = await refusalOf(deps.policy, request.input, decisionId);
+  if (refusal) return deny(decisionId, refusal);
   try {
     return { allowed: true, plan: { ...planRoute(deps, request, decisionId), requestRef: '' } };
   } catch (error) {
     if (HoldfastError.is(error)) return deny(decisionId, error);
     throw error;
   }
+}
+
+/** Why the policy keeps this caller from such a call, `permission_denied`; null when it does not. */
+export async function refusalOf(
+  policy: PolicyEngine,
+  { principal, kind, model, tags = {} }: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>,
+  decisionId: string,
+): Promise<HoldfastError | null> {
+  const decision = await policy.decide({ principal, kind, model, tags });
+  if (decision.effect === 'allow') return null;
+  const details = { policy: decision.policy, decisionId };
+  return new HoldfastError('permission_denied', decision.reason, { details });
 }
 
 function planRoute(

@@ -14,7 +14,7 @@ import type { SecretStore } from '../core/ports/secret-store.ts';
 import type { BudgetSettings, Settings } from '../core/settings.ts';
 import { USER_TAG } from '../core/user-id.ts';
 import { createCredentialResolver } from '../credentials/credential-resolver.ts';
-import { decideAdmission, type AdmissionDeps } from '../governance/admission.ts';
+import { decideAdmission, refusalOf, type AdmissionDeps } from '../governance/admission.ts';
 import { identifyUser } from '../governance/identify-user.ts';
 import { createContentInspector } from '../governance/inspect-content.ts';
 import { boundOutput } from '../governance/bound-output.ts';
@@ -135,6 +135,9 @@ export function createDomain(options: DomainOptions) {
 
   return {
     decide,
+    /** Whether the policy lets this caller ask for such a call, made or not: `permission_denied`, or null. */
+    refusalOf: (call: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>) =>
+      refusalOf(admission.policy, call, admission.newDecisionId()),
     settings,
     ledger,
     payloads,

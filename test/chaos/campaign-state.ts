@@ -28,25 +28,36 @@ export function defaultStateDir(seed: string, shape: string, target: TargetKind)
   return join(tmpdir(), `holdfast-chaos-${shape}-${target}-${seed.replace(/\W/g, '_')}`);
 }
 
-/** @throws Error when the directory has another campaign. */
+/** @throws Error when the directory has another campaign, or a state that is none. */
 export function loadState(
   dir: string,
   wanted: Pick<CampaignState, 'seed' | 'target' | 'shape' | 'callsARound'>,
 ): CampaignState {
+  const path = join(dir, 'state.json');
   let text: string;
   try {
-    text = readFileSync(join(dir, 'state.json'), 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
     return { ...wanted, sessions: 0, reached: 0, tally: NOTHING, faults: [] };
   }
-  const state = JSON.parse(text) as CampaignState;
+  const state = parseState(text, path);
   for (const name of ['seed', 'target', 'shape', 'callsARound'] as const) {
     if (state[name] !== wanted[name]) {
       throw new Error(`${dir} has a campaign with ${name} ${String(state[name])}. Use another --state, or remove it.`);
     }
   }
   return state;
+}
+
+function parseState(text: string, path: string): CampaignState {
+  try {
+    const state = JSON.parse(text) as Partial<CampaignState> | null;
+    if (typeof state?.reached === 'number' && state.tally instanceof Object) return state as CampaignState;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Error(`${path} is not the state of a campaign. Use another --state, or remove it.`);
 }
 
 export function saveState(dir: string, state: CampaignState): void {

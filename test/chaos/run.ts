@@ -1,5 +1,6 @@
 /**
- * `npm run test:chaos -- --rounds N --seed S --shape embedded|fleet`: the campaign as a command. Fails when a bar is missed.
+ * `npm run test:chaos -- --rounds N --seed S --shape embedded|fleet`: the campaign as a command. Exits with 1 when
+ * a bar is missed, with 2 when it could not be run.
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -12,18 +13,16 @@ import { writeCorrectness } from './write-correctness.ts';
 const CALLS_A_ROUND = 24;
 const MAX_ROUNDS = 9_000;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '10' },
-    seed: { type: 'string', default: '1' },
-    shape: { type: 'string', default: 'embedded' },
-    target: { type: 'string', default: 'holdfast' },
-    state: { type: 'string' },
-    minutes: { type: 'string' },
-    json: { type: 'string' },
-    write: { type: 'boolean', default: false },
-  },
-});
+const OPTIONS = {
+  rounds: { type: 'string', default: '10' },
+  seed: { type: 'string', default: '1' },
+  shape: { type: 'string', default: 'embedded' },
+  target: { type: 'string', default: 'holdfast' },
+  state: { type: 'string' },
+  minutes: { type: 'string' },
+  json: { type: 'string' },
+  write: { type: 'boolean', default: false },
+} as const;
 
 process.exitCode = await main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
@@ -31,6 +30,7 @@ process.exitCode = await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<number> {
+  const values = readFlags();
   const { seed, shape, target } = values;
   if (shape !== 'embedded' && shape !== 'fleet') throw new Error('--shape is embedded or fleet.');
   if (target !== 'holdfast' && target !== 'plain-proxy') throw new Error('--target is holdfast or plain-proxy.');
@@ -65,6 +65,20 @@ async function main(): Promise<number> {
   }
   if (values.write) writeCorrectness(state, rows);
   return passed ? 0 : 1;
+}
+
+/** @throws Error of one line; nothing has been started then. */
+function readFlags() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    for (const name of ['seed', 'state', 'json'] as const) {
+      if (values[name] === '') throw new Error(`--${name} is empty.`);
+    }
+    return values;
+  } catch (error) {
+    // What the parser says beyond its first line are hints at other spellings.
+    throw new Error(error instanceof Error ? error.message.split('\n')[0] : String(error), { cause: error });
+  }
 }
 
 function wholeNumber(name: string, text: string, most: number): number {

@@ -61,6 +61,17 @@ describe('docs/configuration.md', () => {
     for (const [key, value] of Object.entries(defaults)) expect(documented.get(key), key).toBe(`\`${String(value)}\``);
   });
 
+  it('names as not supported only what is refused', () => {
+    const [, list = ''] = /refused as unknown keys: ([^\n]*)\./.exec(page) ?? [];
+    const keys = [...list.matchAll(/`([^`]+)`/g)].map(([, key = '']) => key);
+    expect(keys).not.toEqual([]);
+    for (const key of keys) {
+      const file = key.split('.').reduceRight<unknown>((value, name) => ({ [name]: value }), 'x');
+      const parse = () => parseSettings(JSON.stringify(file), 'test', { env: {}, adapters: providerAdapters });
+      expect(parse, key).toThrow(/unknown/);
+    }
+  });
+
   it('names every kind of provider', () => {
     for (const kind of providerAdapters.keys()) expect(page).toContain(`\`${kind}\``);
   });

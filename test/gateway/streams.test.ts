@@ -68,9 +68,65 @@ describe.each([
   });
 });
 
+describe.each([
+  ['/v1/chat/completions', 'sim/sim-paced+words=10', '[DONE]'],
+  ['/v1/chat/completions', 'claude/sim-paced+words=10', '[DONE]'],
+  ['/v1/messages', 'sim/sim-paced+words=10', 'message_stop'],
+  ['/v1/messages', 'claude/sim-paced+words=10', 'message_stop'],
+])('at the end of a stream at %s from %s', (path, model, endMark) => {
+  const body = { ...ask(model, `to the end ${path}`), max_tokens: 100 };
+  const resume = (key: string, position: string) =>
+    test.post(path, body, { 'Idempotency-Key': key, 'Last-Event-ID': position });
+
+  async function expectNoSuchEvent(response: Response): Promise<void> {
+    expect(response.status).toBe(400);
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
+    expect(error).toMatchObject({ code: 'invalid_request', message: expect.stringContaining('Last-Event-ID') });
+  }
+
+  it('a client that has it all is given the end mark once more; what was never sent is no position', async () => {
+    const key = `ended ${path} ${model}`;
+    const first = await test.post(path, body, { 'Idempotency-Key': key });
+    const whole = await readAll(first);
+    const callId = first.headers.get('x-holdfast-call-id') ?? '';
+    const last = whole.at(-1);
+    expect(last?.data).toContain(endMark);
+    expect(await readAll(await resume(key, lastId(whole)))).toEqual([last]);
+    const byId = (position: string) =>
+      fetch(`${test.url}/api/v1/calls/${callId}/stream`, { headers: { 'Last-Event-ID': position } });
+    expect(await readAll(await byId(lastId(whole)))).toEqual([last]);
+    for (const position of [`${callId}.1.${String(whole.length)}`, `${callId}.1.99999`, `${callId}.9.0`]) {
+      await expectNoSuchEvent(await resume(key, position));
+      await expectNoSuchEvent(await byId(position));
+    }
+  });
+
+  it.each(['1.99999', '9.3'])('%s is refused at the end of a call that runs', async (place) => {
+    const key = `running ${path} ${model} ${place}`;
+    const first = await test.post(path, body, { 'Idempotency-Key': key });
+    const callId = first.headers.get('x-holdfast-call-id') ?? '';
+    const [refused] = await Promise.all([resume(key, `${callId}.${place}`), readAll(first)]);
+    await expectNoSuchEvent(refused);
+  });
+});
+
+it('an attempt that a failed call never made is no position in it', async () => {
+  const body = ask('sim/sim-small+status=400', 'fails');
+  const first = await test.post('/v1/chat/completions', body, { 'Idempotency-Key': 'fails' });
+  expect(first.status).toBe(400);
+  const callId = first.headers.get('x-holdfast-call-id') ?? '';
+  const resume = async (position: string) => {
+    const headers = { 'Idempotency-Key': 'fails', 'Last-Event-ID': `${callId}.${position}` };
+    return (await test.post('/v1/chat/completions', body, headers)).json();
+  };
+  expect(await resume('1.0')).toMatchObject({ error: { code: 'provider_rejected' } });
+  expect(await resume('2.0')).toMatchObject({ error: { code: 'invalid_request', param: 'Last-Event-ID' } });
+});
+
 describe('a Last-Event-ID', () => {
   it.each([
     ['of nothing of ours', { 'Idempotency-Key': 'k1', 'Last-Event-ID': '42' }],
+    ['of an attempt before the first', { 'Idempotency-Key': 'k1', 'Last-Event-ID': 'call_x.0.4' }],
     ['of another call', { 'Idempotency-Key': 'k2', 'Last-Event-ID': 'call_x.1.4' }],
     ['without the key of its request', { 'Last-Event-ID': 'call_x.1.4' }],
   ])('%s starts nothing', async (_what, headers) => {

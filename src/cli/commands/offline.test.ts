@@ -1,5 +1,5 @@
 /** Commands on a home in which nothing runs. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +57,22 @@ async function doctor(
   const { ok, checks } = JSON.parse(out) as Doctor;
   return { code, ok, find: (name) => checks.find((check) => check.name === name)! };
 }
+
+describe('a home that is a regular file, or below one', () => {
+  test.each([
+    ['doctor', ...doctorPorts],
+    ['up', '--port', '0'],
+    ['calls', 'list'],
+    ['secrets', 'list'],
+    ['call', 'smart', 'hi'],
+  ])('%s says so in one line', async (...args) => {
+    for (const below of ['', 'home']) {
+      const { code, out, err } = await holdfast(args, { env: { HOLDFAST_HOME: join(configPath, below) } });
+      expect({ code, out }).toEqual({ code: 1, out: '' });
+      expect(err).toMatch(/^invalid_request: .*holdfast\.yaml is not a directory.*HOLDFAST_HOME=.*\n$/);
+    }
+  });
+});
 
 describe('before the first start', () => {
   test('reading what is not there yet is one line and exit 1', async () => {
@@ -276,21 +292,6 @@ describe('the audit log', () => {
     const { code, out } = await holdfast(['audit', 'verify'], { env: { HOLDFAST_HOME: copy } });
     expect(code).toBe(1);
     expect(out).toContain('broken at entry 2');
-  });
-});
-
-describe('backup', () => {
-  test('copies the ledger to a file that only its owner may read', async () => {
-    const path = join(folder, 'copy.db');
-    expect(await json(['backup', path])).toEqual({ path });
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-    const database = new DatabaseSync(path, { readOnly: true });
-    expect(database.prepare('select count(*) as n from virtual_keys').get()).toEqual({ n: 2 });
-    database.close();
-  });
-
-  test('to a folder that is not there fails', async () => {
-    expect(await holdfast(['backup', join(folder, 'no', 'where.db')])).toMatchObject({ code: 1 });
   });
 });
 

@@ -450,6 +450,7 @@ export interface Ledger {
   releaseEngine(): Promise<string | null>;
   /** Deletes expired payloads and idempotency rows, what an erasure left, and, beyond retention, ended calls and sums of budget periods. */
   prune(now: number, callRetentionMs: number): Promise<Pruned>;
-  backup(path: string): Promise<void>;
+  /** A copy as of one moment. An existing file is `invalid_request`, unless it is to be replaced. */
+  backup(path: string, replace?: boolean): Promise<void>;
   close(): Promise<void>;
 }

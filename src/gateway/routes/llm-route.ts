@@ -50,6 +50,7 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
       resumes: options.resumeFrom?.callId ?? null,
     });
     void reply.header('x-holdfast-call-id', call.callId);
+    if (!call.isNew) void reply.header('idempotent-replayed', 'true');
     const { model } = call.request.body;
     const policy = options.onDisconnect ?? deps.onDisconnectOf(typeof model === 'string' ? model : '');
     const isKeyed = options.idempotencyKey !== null;
@@ -134,9 +135,7 @@ function answerHeaders(
     'x-holdfast-attempts': String(call.attempts.length),
     'x-holdfast-cost-usd': call.pricing === 'unpriced' ? 'unpriced' : formatUsd(parseNanoUsd(call.costNanoUsd)),
     'x-holdfast-cache': 'off',
-    ...(started.isNew
-      ? { 'x-holdfast-overhead-ms': String(Math.max(0, Math.round(elapsedMs - inProvider))) }
-      : { 'idempotent-replayed': 'true' }),
+    ...(started.isNew && { 'x-holdfast-overhead-ms': String(Math.max(0, Math.round(elapsedMs - inProvider))) }),
     ...(stored.warnings.length > 0 && {
       'x-holdfast-warnings': headerText(JSON.stringify(stored.warnings)).slice(0, 4_000),
     }),

@@ -101,6 +101,30 @@ export function describeIdempotency(open: OpenStore): void {
       },
     );
 
+    test.each(['permission_denied', 'budget_exceeded', 'not_found'] as const)(
+      'a call that was denied with %s, of which nothing was sent, leaves its key to the next call',
+      async (code) => {
+        const { ledger } = await open();
+        await claim(ledger);
+        // While it is being denied its key stands for it, as for any call that runs.
+        expect(await claim(ledger)).toMatchObject({ status: 'attached', callId: 'call-order-17-g1' });
+        await ledger.settle({ ...failure('call-order-17-g1', code), outcome: 'denied' });
+        const repeats = await Promise.all([claim(ledger), claim(ledger)]);
+        expect(repeats.map(({ status }) => status).sort()).toEqual(['accepted', 'attached']);
+        expect(await claim(ledger)).toMatchObject({ status: 'attached', callId: 'call-order-17-g2' });
+        expect((await ledger.listCalls({ limit: 10 })).calls).toHaveLength(2);
+        await ledger.settle(success('call-order-17-g2'));
+        expect(await claim(ledger)).toEqual({ status: 'replay', callId: 'call-order-17-g2' });
+      },
+    );
+
+    test('a denied key is still of its body until it expires', async () => {
+      const { ledger } = await open();
+      await claim(ledger);
+      await ledger.settle({ ...failure('call-order-17-g1', 'permission_denied'), outcome: 'denied' });
+      expect(await claim(ledger, 'order-17', 'hash-2')).toMatchObject({ status: 'conflict' });
+    });
+
     test('a key counts within its tenant only', async () => {
       const { ledger } = await open();
       await claim(ledger);

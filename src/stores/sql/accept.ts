@@ -144,10 +144,11 @@ export function joined(call: CallsTable): Joined {
   return { status: 'attached', callId: call.id, ...(call.state !== 'running' && { unstarted: callInputOf(call) }) };
 }
 
-/** Answers and final failures are given again; a failure that invites a retry, and a cancelled call, are not. */
+/** Answers and final failures are given again; a failure that invites a retry, a cancelled and a denied call are not. */
 function opensNextGeneration(call: CallsTable): boolean {
   if (call.state !== 'ended' || call.outcome === 'succeeded') return false;
-  if (call.outcome === 'cancelled') return true;
+  // Of a denied call nothing was sent: there is nothing to pay twice, and who asks next may be another, or have more budget.
+  if (call.outcome === 'cancelled' || call.outcome === 'denied') return true;
   const error = fromNullableJsonText<ErrorRecord>(call.error);
   return error !== null && (error.code === 'cancelled' || errorTable[error.code].sdkMayRetry);
 }

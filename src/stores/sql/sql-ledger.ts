@@ -28,7 +28,7 @@ import { createSettle } from './settle.ts';
 export interface SqlLedgerOptions extends SqlContextOptions {
   /** 32 bytes; payloads are sealed with keys derived from it. */
   masterKey: Uint8Array;
-  backup(path: string): Promise<void>;
+  backup: Ledger['backup'];
   /** Overwrites old versions of rows as far as the storage lets us; says what may be left. */
   overwriteOld(): Promise<Erasure['oldBytes']>;
 }
@@ -65,7 +65,7 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
     ...createPrune(parts, clearing.clearPending),
     ...createEngineClaim(parts),
     ...createErase(parts, clearing, options.overwriteOld),
-    backup: (path) => options.backup(path),
+    backup: (path, replace) => options.backup(path, replace),
     close: () => options.db.destroy(),
   };
   const keys: StoreKeys = {

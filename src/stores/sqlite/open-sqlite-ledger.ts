@@ -42,7 +42,7 @@ export function openSqliteLedger(options: SqliteLedgerOptions): LedgerStores {
     now: options.clock ?? Date.now,
     translateError: fromSqliteError,
     overwriteOld: () => emptyLog(db),
-    backup: (path) => backupDatabase(options.path, path),
+    backup: (path, replace) => backupDatabase(options.path, path, replace),
   });
 }
 

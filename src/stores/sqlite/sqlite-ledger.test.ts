@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
@@ -138,7 +138,22 @@ test('a backup of a ledger in use is whole and can be opened in its place', asyn
 
 test('a backup that cannot be written says so and leaves nothing', async () => {
   const { ledger, path } = await temporaryLedger();
-  await expect(ledger.backup(join(path, 'no', 'such', 'folder'))).rejects.toThrow();
+  await expect(ledger.backup(join(path, 'no', 'such', 'folder'))).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringContaining('ENOTDIR'),
+  });
+});
+
+test('a backup leaves a file that is there alone unless it is to replace it, and leaves nothing beside it', async () => {
+  const { ledger } = await temporaryLedger();
+  const folder = temporaryFolder();
+  const target = join(folder, 'copy.db');
+  writeFileSync(target, 'precious');
+  await expect(ledger.backup(target)).rejects.toMatchObject({ code: 'invalid_request' });
+  expect(readFileSync(target, 'utf8')).toBe('precious');
+  await ledger.backup(target, true);
+  expect(readFileSync(target, 'latin1')).toMatch(/^SQLite format 3/);
+  expect(readdirSync(folder)).toEqual(['copy.db']);
 });
 
 test('a full disk gives engine_unavailable and leaves nothing half-written', async () => {
