@@ -18,7 +18,7 @@ const fail = (error: unknown) => expect.unreachable(String(error));
 
 interface Faults {
   stateInEngine?: 'running' | 'closed';
-  /** Names of the methods of the ledger that fail once. */
+  /** Names of the methods of the ledger and of the store of answers that fail once. */
   failing?: Set<string>;
   /** Before a call is settled. */
   beforeSettle?: (callId: string) => Promise<unknown>;
@@ -35,7 +35,7 @@ async function stage(
   const cancelled: string[] = [];
   const errors: unknown[] = [];
   const unlessFailing = async <T>(name: string, run: () => Promise<T>) => {
-    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `the ledger is away: ${name}`);
+    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `the store is away: ${name}`);
     return run();
   };
   const engine: CallEngine = {
@@ -61,7 +61,7 @@ async function stage(
       giveOwed: (...given) => unlessFailing('giveOwed', () => ledger.giveOwed(...given)),
       leaveOwed: (...given) => unlessFailing('leaveOwed', () => ledger.leaveOwed(...given)),
     },
-    payloads,
+    payloads: { ...payloads, get: (ref) => unlessFailing('get', () => payloads.get(ref)) },
     bus,
     engine,
     orphans: createOrphans({ ledger, peers, engine, door: 'here', now: () => clock.now }),
@@ -282,7 +282,7 @@ it('an answer that another process recorded is owed to nobody from the moment at
 it('an answer is given though the ledger cannot be told so, which is reported', async () => {
   const { calls, call, errors } = await answeredElsewhere({ failing: new Set(['giveOwed']) });
   expect(await calls.give(call, null, stays)).toEqual(await calls.answerOf(call));
-  expect(errors).toMatchObject([{ message: 'the ledger is away: giveOwed' }]);
+  expect(errors).toMatchObject([{ message: 'the store is away: giveOwed' }]);
 });
 
 it('an answer that cannot be read, or whose client is gone, stays owed', async () => {
@@ -292,4 +292,24 @@ it('an answer that cannot be read, or whose client is gone, stays owed', async (
   expect(await owed()).toMatchObject([{ callId: 'there-g1', door: 'here' }]);
   await calls.leave(call.id);
   expect(await owed()).toMatchObject([{ callId: 'there-g1', door: null }]);
+});
+
+it('an answer that waited for its repeat, and could not be read for it, waits for the next', async () => {
+  const failing = new Set<string>();
+  const { calls, ledger, request, repeat } = await keylessStage(undefined, { failing });
+  await ledger.accept(acceptInput('there', { repeat }));
+  const lease = await dispatched(ledger, openInput('there-g1'));
+  await ledger.recordAnswer({ ...answerOf(lease), answerBytes: Buffer.from('{}'), by: 'there' });
+  const taken = async () => {
+    const { callId, follow } = await calls.start({ ...request, isSdkRetry: true });
+    expect(callId).toBe('there-g1');
+    const [[message] = []] = await Array.fromAsync(follow(stays));
+    if (message?.type !== 'call-end') throw new Error('no end');
+    return message.call;
+  };
+  failing.add('get');
+  await expect(calls.give(await taken(), null, stays)).rejects.toMatchObject({ code: 'engine_unavailable' });
+  await calls.leave('there-g1');
+  await calls.give(await taken(), null, stays);
+  expect(await ledger.owedCalls(repeat.hash, 0, 10)).toEqual([]);
 });
