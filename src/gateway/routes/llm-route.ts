@@ -59,6 +59,11 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
       if (leave(cancels) === 'cancel') deps.calls.cancel(call.callId).catch(deps.onError);
       else if (!cancels && !isKeyed) void deps.calls.leave(call.callId);
     };
+    // Told that the call goes on, it may ask for it again, whatever becomes of the calls of clients that leave.
+    const onCut = () => {
+      leave(false);
+      if (!isKeyed) void deps.calls.leave(call.callId);
+    };
     const client = watchClient(request, reply, onGone);
     try {
       if (call.request.stream) {
@@ -66,7 +71,7 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
           calls: deps.calls,
           messages: call.follow(client.signal),
           signal: client.signal,
-          onCut: onGone,
+          onCut,
           callId: call.callId,
           requestId: request.id,
           request: call.request,
