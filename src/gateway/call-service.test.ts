@@ -18,7 +18,7 @@ const fail = (error: unknown) => expect.unreachable(String(error));
 
 interface Faults {
   stateInEngine?: 'running' | 'closed';
-  /** Names of the methods of the ledger and of the store of answers that fail once. */
+  /** Names of the methods of the ledger, of the store of answers and of the engine that fail once. */
   failing?: Set<string>;
   /** Before a call is settled. */
   beforeSettle?: (callId: string) => Promise<unknown>;
@@ -35,14 +35,14 @@ async function stage(
   const cancelled: string[] = [];
   const errors: unknown[] = [];
   const unlessFailing = async <T>(name: string, run: () => Promise<T>) => {
-    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `the store is away: ${name}`);
+    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `it is away: ${name}`);
     return run();
   };
   const engine: CallEngine = {
     start,
     cancel(callId) {
       cancelled.push(callId);
-      return Promise.resolve(stateInEngine === 'running');
+      return unlessFailing('cancel', () => Promise.resolve(stateInEngine === 'running'));
     },
     handOn: () => Promise.resolve(false),
     stateOf: () => Promise.resolve(stateInEngine),
@@ -282,7 +282,7 @@ it('an answer that another process recorded is owed to nobody from the moment at
 it('an answer is given though the ledger cannot be told so, which is reported', async () => {
   const { calls, call, errors } = await answeredElsewhere({ failing: new Set(['giveOwed']) });
   expect(await calls.give(call, null, stays)).toEqual(await calls.answerOf(call));
-  expect(errors).toMatchObject([{ message: 'the store is away: giveOwed' }]);
+  expect(errors).toMatchObject([{ message: 'it is away: giveOwed' }]);
 });
 
 it('an answer that cannot be read, or whose client is gone, stays owed', async () => {
@@ -312,4 +312,27 @@ it('an answer that waited for its repeat, and could not be read for it, waits fo
   await calls.leave('there-g1');
   await calls.give(await taken(), null, stays);
   expect(await ledger.owedCalls(repeat.hash, 0, 10)).toEqual([]);
+});
+
+it('a call that is to be cancelled because its client left is given to a repeat only where that failed', async () => {
+  const { calls, ledger, request, repeat, cancelled, errors } = await keylessStage(undefined, {
+    failing: new Set(['cancel']),
+  });
+  await ledger.accept(acceptInput('running', { repeat: { ...repeat, door: 'here' } }));
+  await dispatched(ledger, openInput('running-g1'));
+  const owed = () => ledger.owedCalls(repeat.hash, 0, 10);
+  await calls.abandon('running-g1');
+  expect(errors).toMatchObject([{ message: 'it is away: cancel' }]);
+  expect(await owed()).toMatchObject([{ callId: 'running-g1', door: null }]);
+  expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'running-g1' });
+  await calls.abandon('running-g1');
+  expect(cancelled).toEqual(['running-g1', 'running-g1']);
+  expect(await owed()).toMatchObject([{ callId: 'running-g1', door: 'here' }]);
+});
+
+it('an answer that came too late for a client that would have its call cancelled is left to the repeat', async () => {
+  const { calls, call, owed, cancelled } = await answeredElsewhere();
+  await calls.abandon(call.id);
+  expect(cancelled).toEqual([]);
+  expect(await owed()).toMatchObject([{ callId: 'there-g1', door: null }]);
 });

@@ -100,6 +100,11 @@ export interface CallService {
   requestOf(call: CallView): Promise<CallRequest | null>;
   cancel(callId: string): Promise<void>;
   /**
+   * The last client of this door left and wants the call cancelled. Where it has ended, or cannot be cancelled, a repeat may
+   * take it. Never rejects: what fails is reported.
+   */
+  abandon(callId: string): Promise<void>;
+  /**
    * The client of a call without a key left this door or was turned away, and the call goes on: a repeat may take it. Never
    * rejects; where the ledger is away this is tried again for a while, behind its first try.
    */
@@ -289,6 +294,18 @@ export function createCallService(deps: CallServiceDeps): CallService {
     return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
   }
 
+  /** Gives whether it was still to be cancelled. */
+  async function cancel(callId: string): Promise<boolean> {
+    // In this process the provider's socket closes at once, whatever else can be reached; the engine's cancel reaches the
+    // others.
+    deps.bus.requestCancel(callId);
+    const call = await deps.ledger.getCall(callId);
+    if (!call) throw new HoldfastError('not_found', 'There is no such call.');
+    if (call.state === 'ended') return false;
+    if (!(await deps.engine.cancel(callId))) await cancelUnstarted(callId);
+    return true;
+  }
+
   /** Under the concurrency limit. */
   function freePlace({ id }: CallView): void {
     deps.places.free(id);
@@ -315,13 +332,16 @@ export function createCallService(deps: CallServiceDeps): CallService {
       return bytes && parseStoredRequest(bytes);
     },
     async cancel(callId) {
-      // In this process the provider's socket closes at once, whatever else can be reached; the engine's cancel reaches the
-      // others.
-      deps.bus.requestCancel(callId);
-      const call = await deps.ledger.getCall(callId);
-      if (!call) throw new HoldfastError('not_found', 'There is no such call.');
-      if (call.state === 'ended') return;
-      if (!(await deps.engine.cancel(callId))) await cancelUnstarted(callId);
+      await cancel(callId);
+    },
+    async abandon(callId) {
+      try {
+        if (await cancel(callId)) return;
+      } catch (error) {
+        deps.onError(error);
+      }
+      // One that is cancelled is not left before its end: a repeat would be told of the cancel.
+      await debts.leave(callId);
     },
     leave: (callId) => debts.leave(callId),
     onCallEnd: freePlace,

@@ -44,7 +44,7 @@ async function stage(
         follow: messages,
       }),
     leave: does('leave'),
-    cancel: does('cancel'),
+    abandon: does('abandon'),
   } as unknown as CallService;
   const app = fastify();
   onTestFinished(() => app.close());
@@ -57,7 +57,6 @@ async function stage(
         authenticate: () => Promise.resolve({ tenant: 'acme', key: null, models: null, roles: ['caller'] }),
       },
       onDisconnectOf: () => policy,
-      onError: (error) => expect.unreachable(String(error)),
     },
     createWaitingClients(),
     { door: openaiChatDoor, kind: 'chat', shape: 'openai' },
@@ -102,7 +101,7 @@ it.each<[string, OnDisconnect, Record<string, string>, string[]]>([
 });
 
 it.each<[OnDisconnect, string]>([
-  ['auto', 'cancel call_1'],
+  ['auto', 'abandon call_1'],
   ['continue', 'leave call_1'],
 ])('of a client that leaves without a key: %s', async (policy, done) => {
   const stand = await stage(

@@ -22,7 +22,6 @@ export interface LlmRouteDeps {
   authenticator: Authenticator;
   /** What becomes of a call of this model whose clients leave. */
   onDisconnectOf(model: string): OnDisconnect;
-  onError(error: unknown): void;
 }
 
 export interface LlmRoute {
@@ -56,7 +55,7 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
     const leave = clients.enter(call.callId);
     const onGone = () => {
       const cancels = cancelsWhenLeft(policy, isKeyed);
-      if (leave(cancels) === 'cancel') deps.calls.cancel(call.callId).catch(deps.onError);
+      if (leave(cancels) === 'cancel') void deps.calls.abandon(call.callId);
       else if (!cancels && !isKeyed) void deps.calls.leave(call.callId);
     };
     // Told that the call goes on, it may ask for it again, whatever becomes of the calls of clients that leave.
