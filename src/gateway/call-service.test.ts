@@ -18,7 +18,7 @@ const fail = (error: unknown) => expect.unreachable(String(error));
 
 interface Faults {
   stateInEngine?: 'running' | 'closed' | 'away';
-  /** Names of the methods of the ledger that fail once. */
+  /** Names of the methods of the ledger, of the store of answers and of the engine that fail once. */
   failing?: Set<string>;
   /** Of the policy, for every caller. */
   refusal?: HoldfastError;
@@ -36,14 +36,15 @@ async function stage(start: (input: CallInput) => Promise<boolean>, faults: Faul
   const cancelled: string[] = [];
   const errors: unknown[] = [];
   const unlessFailing = async <T>(name: string, run: () => Promise<T>) => {
-    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `the ledger is away: ${name}`);
+    if (failing.delete(name)) throw new HoldfastError('engine_unavailable', `it is away: ${name}`);
     return run();
   };
   const engine: CallEngine = {
     start,
     cancel(callId) {
       cancelled.push(callId);
-      return stateInEngine === 'away' ? unavailable() : Promise.resolve(stateInEngine === 'running');
+      if (stateInEngine === 'away') return unavailable();
+      return unlessFailing('cancel', () => Promise.resolve(stateInEngine === 'running'));
     },
     handOn: () => Promise.resolve(false),
     stateOf: () => (stateInEngine === 'away' ? unavailable() : Promise.resolve(stateInEngine)),
@@ -62,7 +63,7 @@ async function stage(start: (input: CallInput) => Promise<boolean>, faults: Faul
       giveOwed: (...given) => unlessFailing('giveOwed', () => ledger.giveOwed(...given)),
       leaveOwed: (...given) => unlessFailing('leaveOwed', () => ledger.leaveOwed(...given)),
     },
-    payloads,
+    payloads: { ...payloads, get: (ref) => unlessFailing('get', () => payloads.get(ref)) },
     bus,
     engine,
     orphans: createOrphans({ ledger, peers, engine, door: 'here', now: () => clock.now }),
@@ -346,7 +347,7 @@ it('an answer that another process recorded is owed to nobody from the moment at
 it('an answer is given though the ledger cannot be told so, which is reported', async () => {
   const { calls, call, errors } = await answeredElsewhere({ failing: new Set(['giveOwed']) });
   expect(await calls.give(call, null, stays)).toEqual(await calls.answerOf(call));
-  expect(errors).toMatchObject([{ message: 'the ledger is away: giveOwed' }]);
+  expect(errors).toMatchObject([{ message: 'it is away: giveOwed' }]);
 });
 
 it('an answer that cannot be read, or whose client is gone, stays owed', async () => {
@@ -355,5 +356,48 @@ it('an answer that cannot be read, or whose client is gone, stays owed', async (
   await calls.give(call, null, AbortSignal.abort());
   expect(await owed()).toMatchObject([{ callId: 'there-g1', door: 'here' }]);
   await calls.leave(call.id);
+  expect(await owed()).toMatchObject([{ callId: 'there-g1', door: null }]);
+});
+
+it('an answer that waited for its repeat, and could not be read for it, waits for the next', async () => {
+  const failing = new Set<string>();
+  const { calls, ledger, request, repeat } = await keylessStage(undefined, { failing });
+  await ledger.accept(acceptInput('there', { repeat }));
+  const lease = await dispatched(ledger, openInput('there-g1'));
+  await ledger.recordAnswer({ ...answerOf(lease), answerBytes: Buffer.from('{}'), by: 'there' });
+  const taken = async () => {
+    const { callId, follow } = await calls.start({ ...request, isSdkRetry: true });
+    expect(callId).toBe('there-g1');
+    const [[message] = []] = await Array.fromAsync(follow(stays));
+    if (message?.type !== 'call-end') throw new Error('no end');
+    return message.call;
+  };
+  failing.add('get');
+  await expect(calls.give(await taken(), null, stays)).rejects.toMatchObject({ code: 'engine_unavailable' });
+  await calls.leave('there-g1');
+  await calls.give(await taken(), null, stays);
+  expect(await ledger.owedCalls(repeat.hash, 0, 10)).toEqual([]);
+});
+
+it('a call that is to be cancelled because its client left is given to a repeat only where that failed', async () => {
+  const { calls, ledger, request, repeat, cancelled, errors } = await keylessStage(undefined, {
+    failing: new Set(['cancel']),
+  });
+  await ledger.accept(acceptInput('running', { repeat: { ...repeat, door: 'here' } }));
+  await dispatched(ledger, openInput('running-g1'));
+  const owed = () => ledger.owedCalls(repeat.hash, 0, 10);
+  await calls.abandon('running-g1');
+  expect(errors).toMatchObject([{ message: 'it is away: cancel' }]);
+  expect(await owed()).toMatchObject([{ callId: 'running-g1', door: null }]);
+  expect(await calls.start({ ...request, isSdkRetry: true })).toMatchObject({ callId: 'running-g1' });
+  await calls.abandon('running-g1');
+  expect(cancelled).toEqual(['running-g1', 'running-g1']);
+  expect(await owed()).toMatchObject([{ callId: 'running-g1', door: 'here' }]);
+});
+
+it('an answer that came too late for a client that would have its call cancelled is left to the repeat', async () => {
+  const { calls, call, owed, cancelled } = await answeredElsewhere();
+  await calls.abandon(call.id);
+  expect(cancelled).toEqual([]);
   expect(await owed()).toMatchObject([{ callId: 'there-g1', door: null }]);
 });

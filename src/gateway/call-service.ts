@@ -102,6 +102,11 @@ export interface CallService {
   requestOf(call: CallView): Promise<CallRequest | null>;
   cancel(callId: string): Promise<void>;
   /**
+   * The last client of this door left and wants the call cancelled. Where it has ended, or cannot be cancelled, a repeat may
+   * take it. Never rejects: what fails is reported.
+   */
+  abandon(callId: string): Promise<void>;
+  /**
    * The client of a call without a key left this door or was turned away, and the call goes on: a repeat may take it. Never
    * rejects; where the ledger is away this is tried again for a while, behind its first try.
    */
@@ -309,6 +314,28 @@ export function createCallService(deps: CallServiceDeps): CallService {
     return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
   }
 
+  /** Gives whether it was still to be cancelled. */
+  async function cancel(callId: string): Promise<boolean> {
+    // In this process the provider's socket closes at once, whatever else can be reached; the engine's cancel reaches the
+    // others.
+    deps.bus.requestCancel(callId);
+    const call = await deps.ledger.getCall(callId);
+    if (!call) throw new HoldfastError('not_found', 'There is no such call.');
+    if (call.state === 'ended') return false;
+    let isInEngine: boolean;
+    try {
+      isInEngine = await deps.engine.cancel(callId);
+    } catch (error) {
+      // An attempt was stopped over the bus meanwhile. Its call ends with it, whoever goes on with it.
+      if (await isCancelledInLedger(callId)) return true;
+      throw error;
+    }
+    if (isInEngine) return true;
+    // It is about to be started, here or by who finds it; where it has dispatched since it was asked for, the engine has it.
+    if ((await cancelUndispatched(callId)).state !== 'ended') await deps.engine.cancel(callId);
+    return true;
+  }
+
   /** Under the concurrency limit. */
   function freePlace({ id }: CallView): void {
     deps.places.free(id);
@@ -335,23 +362,16 @@ export function createCallService(deps: CallServiceDeps): CallService {
       return bytes && parseStoredRequest(bytes);
     },
     async cancel(callId) {
-      // In this process the provider's socket closes at once, whatever else can be reached; the engine's cancel reaches the
-      // others.
-      deps.bus.requestCancel(callId);
-      const call = await deps.ledger.getCall(callId);
-      if (!call) throw new HoldfastError('not_found', 'There is no such call.');
-      if (call.state === 'ended') return;
-      let isInEngine: boolean;
+      await cancel(callId);
+    },
+    async abandon(callId) {
       try {
-        isInEngine = await deps.engine.cancel(callId);
+        if (await cancel(callId)) return;
       } catch (error) {
-        // An attempt was stopped over the bus meanwhile. Its call ends with it, whoever goes on with it.
-        if (await isCancelledInLedger(callId)) return;
-        throw error;
+        deps.onError(error);
       }
-      if (isInEngine) return;
-      // It is about to be started, here or by who finds it; where it has dispatched since it was asked for, the engine has it.
-      if ((await cancelUndispatched(callId)).state !== 'ended') await deps.engine.cancel(callId);
+      // One that is cancelled is not left before its end: a repeat would be told of the cancel.
+      await debts.leave(callId);
     },
     leave: (callId) => debts.leave(callId),
     onCallEnd: freePlace,

@@ -39,6 +39,7 @@ export interface GatewayDeps
   authRequired: boolean;
   /** True once the node has begun to stop. */
   isDraining(): boolean;
+  onError(error: unknown): void;
 }
 
 const DRAINING: ErrorRecord = {

@@ -11,7 +11,7 @@ export interface SseResponse {
 }
 
 /** A reader that takes nothing for this long is cut off; it can come back with the last id that it has. */
-const STALLED_READER_MS = 60_000;
+export const STALLED_READER_MS = 60_000;
 /** Written at once: a reader that takes this much within its time is slow, not stalled. */
 const SLICE_BYTES = 64 * 1024;
 

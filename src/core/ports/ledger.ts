@@ -392,8 +392,8 @@ export interface Ledger {
    */
   owedCalls(hash: string, endedFrom: number, limit: number): Promise<OwedCall[]>;
   /**
-   * Makes `to` the door of a call that is owed at `from`; one that has ended is owed no more. Null when it is not owed
-   * there, because another was first. Who repeats it after a success is not the first any more.
+   * Makes `to` the door of a call that is owed at `from`: there it is owed until its answer is given, though it has ended.
+   * Null when it is not owed at `from`, because another was first. Who repeats it after a success is not the first any more.
    */
   takeOwed(callId: string, from: string | null, to: string): Promise<Joined | null>;
   /** The client of this door left, and the call goes on: anyone may take it. */

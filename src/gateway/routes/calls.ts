@@ -20,7 +20,6 @@ export interface CallsRouteDeps {
   authenticator: Authenticator;
   doorWires: Readonly<Record<string, DoorWire>>;
   clients: WaitingClients;
-  onError(error: unknown): void;
 }
 
 const MAX_WAIT_SECONDS = 60;
@@ -229,8 +228,8 @@ async function waitAtMost(
   }
 }
 
-function afterLeaving({ calls, onError }: CallsRouteDeps, callId: string, left: Left): void {
-  if (left === 'cancel') calls.cancel(callId).catch(onError);
+function afterLeaving({ calls }: CallsRouteDeps, callId: string, left: Left): void {
+  if (left === 'cancel') void calls.abandon(callId);
   // The client that began it left before: its repeat may have it.
   if (left === 'release') void calls.leave(callId);
 }

@@ -22,7 +22,6 @@ export interface LlmRouteDeps {
   authenticator: Authenticator;
   /** What becomes of a call of this model whose clients leave. */
   onDisconnectOf(model: string): OnDisconnect;
-  onError(error: unknown): void;
 }
 
 export interface LlmRoute {
@@ -57,8 +56,13 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
     const leave = clients.enter(call.callId);
     const onGone = () => {
       const cancels = cancelsWhenLeft(policy, isKeyed);
-      if (leave(cancels) === 'cancel') deps.calls.cancel(call.callId).catch(deps.onError);
+      if (leave(cancels) === 'cancel') void deps.calls.abandon(call.callId);
       else if (!cancels && !isKeyed) void deps.calls.leave(call.callId);
+    };
+    // Told that the call goes on, it may ask for it again, whatever becomes of the calls of clients that leave.
+    const onCut = () => {
+      leave(false);
+      if (!isKeyed) void deps.calls.leave(call.callId);
     };
     const client = watchClient(request, reply, onGone);
     try {
@@ -67,7 +71,7 @@ export function createLlmHandler(deps: LlmRouteDeps, clients: WaitingClients, { 
           calls: deps.calls,
           messages: call.follow(client.signal),
           signal: client.signal,
-          onCut: onGone,
+          onCut,
           callId: call.callId,
           requestId: request.id,
           request: call.request,

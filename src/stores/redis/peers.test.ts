@@ -69,6 +69,18 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
     expect(heard).toEqual(['who-asks a']);
   });
 
+  it('a node that begins while Redis is away says nothing of others either until they had the time to return', async () => {
+    await redis().kill();
+    const a = await nodeOf('began', 'a');
+    await redis().start();
+    const back = Date.now();
+    while (Date.now() - back < 2_500) {
+      expect(await a.isGone('never was')).toBe(false);
+      await delay(50);
+    }
+    await until('it can tell', () => a.isGone('never was'));
+  });
+
   it('without Redis, and for a moment after its return, nobody is gone; then the living are found again', async () => {
     const [a, b] = await Promise.all([nodeOf('away', 'a'), nodeOf('away', 'b')]);
     await redis().kill();

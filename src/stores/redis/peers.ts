@@ -29,15 +29,17 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
   /** By the node that is asked. */
   const signsOfLife = new Map<string, () => void>();
   let canTellFrom = Infinity;
-  let wasListening = false;
+  /** So it may have been for the others, who are on their way back when it returns. */
+  let wasAway = !link.isUp;
   let isClosed = false;
 
   ears.on('close', () => {
+    // A connection that fails closes, too.
+    wasAway = true;
     canTellFrom = Infinity;
   });
   ears.on('ready', () => {
-    canTellFrom = wasListening ? Date.now() + SETTLE_MS : 0;
-    wasListening = true;
+    canTellFrom = wasAway ? Date.now() + SETTLE_MS : 0;
   });
   ears.on('message', (_channel: string, text: string) => {
     const [what, name = ''] = text.split(' ', 2);
@@ -60,6 +62,7 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
   }
   // The others are to hear of this node before it takes calls; one without Redis does not wait.
   await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
+  if (ears.status !== 'ready') wasAway = true;
 
   const canTell = () => link.isUp && Date.now() >= canTellFrom;
 
