@@ -109,15 +109,22 @@ function judgeKeyed(seen: CallEvidence): End {
   const isAccepted = (ledger?.length ?? 0) > 0 || submissions.some(({ callId }) => callId !== null);
   const lost = (why: string): End => ({ isAccepted, kind: 'lost', why });
   const lasts = [...new Map(submissions.map((submission) => [submission.client, submission])).values()];
-  const [last] = lasts;
+  const decided = lasts.filter(({ callId }) => callId === null || !superseded(ledger ?? []).has(callId));
+  const last = decided[0] ?? lasts[0];
   if (!last || lasts.some(({ end, mayAskAgain }) => end !== 'whole' && (end !== 'error' || mayAskAgain))) {
     return lost('a client of it asked until its patience ended');
   }
   const ends = new Set(
-    lasts.map(({ end, errorCode, status }) => (end === 'whole' ? end : (errorCode ?? String(status)))),
+    decided.map(({ end, errorCode, status }) => (end === 'whole' ? end : (errorCode ?? String(status)))),
   );
   if (ends.size > 1) return lost(`its clients were told different ends: ${[...ends].join(', ')}`);
   return last.end === 'whole' ? answered(ledger) : endedWith(seen, last.errorCode ?? String(last.status), isAccepted);
+}
+
+/** A denial leaves its key free: whoever comes later asks anew, and may be told otherwise. */
+function superseded(ledger: readonly CallView[]): Set<string> {
+  const inOrder = ledger.toSorted((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt));
+  return new Set(inOrder.slice(0, -1).flatMap(({ id, outcome }) => (outcome === 'denied' ? [id] : [])));
 }
 
 /** A client without a key has the answer, or an id under which the end of its call can be read. */

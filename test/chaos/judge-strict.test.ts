@@ -70,6 +70,23 @@ describe('the end of a call', () => {
     expect(judged({ submissions: [{ ...other, client: 0, mayAskAgain: true }, submission] }).tally.lost).toBe(0);
   });
 
+  it('is another one for a client of a key than for the next, only where it was denied before', () => {
+    const denied = (createdAt: number): CallView => ({
+      ...view,
+      id: 'call-0',
+      outcome: 'denied',
+      createdAt: new Date(createdAt).toISOString(),
+      costNanoUsd: '0',
+      error: endedAs('budget_exceeded').error,
+      attempts: [],
+    });
+    const told = { ...refused(402, 'budget_exceeded'), client: 1, callId: 'call-0' };
+    expect(judged({ ledger: [view, denied(0)], submissions: [told, submission] }).faults).toEqual([]);
+    expect(judged({ ledger: [denied(500), view], submissions: [told, submission] }).tally.lost).toBe(1);
+    const failed = { ...denied(0), outcome: 'failed' as const };
+    expect(judged({ ledger: [failed, view], submissions: [told, submission] }).tally.lost).toBe(1);
+  });
+
   it("is not the provider's fault when nothing disturbed it", () => {
     const ledger = [endedAs('provider_timeout')];
     const scene = { submissions: [refused(504, 'provider_timeout')], requests: [], ledger, faults: [], hits: [] };
