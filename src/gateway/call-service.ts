@@ -18,6 +18,7 @@ import type { Caller } from '../governance/authenticate.ts';
 import type { CallEngine } from './call-engine.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { EndWatch } from './end-watch.ts';
+import { createCancelCall } from './cancel-call.ts';
 import { createDebts } from './debts.ts';
 import { createCallFollower } from './follow-call.ts';
 import type { Orphans } from './orphans.ts';
@@ -150,6 +151,7 @@ function claimOf(deps: CallServiceDeps, tenant: string, key: string, { body }: C
 export function createCallService(deps: CallServiceDeps): CallService {
   const follower = createCallFollower({ ...deps, onEnd: freePlace });
   const debts = createDebts(deps);
+  const cancelCall = createCancelCall(deps);
 
   async function start(given: StartCall): Promise<StartedCall> {
     const { caller, kind, door, body, headers, idempotencyKey, tags, takesRollbacks = false, resumes = null } = given;
@@ -289,51 +291,10 @@ export function createCallService(deps: CallServiceDeps): CallService {
     }
   }
 
-  /** Ends a call of which nothing has left: it dispatches nothing any more, wherever it is by now. */
-  async function cancelUndispatched(callId: string): Promise<CallView> {
-    const error = {
-      code: 'cancelled',
-      message: 'The call was cancelled before its start.',
-      source: 'gateway',
-    } as const;
-    const settlement = { callId, outcome: 'cancelled', answerRef: null, error } as const;
-    const call = await deps.ledger.settle(settlement, { unlessDispatched: true });
-    if (call.state === 'ended') deps.bus.publish(callId, { type: 'call-end', call });
-    return call;
-  }
-
-  /** Whether the ledger keeps the cancel until the engine is back: nothing has left, or what has left was stopped and says so. */
-  async function isCancelledInLedger(callId: string): Promise<boolean> {
-    const call = await cancelUndispatched(callId);
-    return call.state === 'ended' || call.attempts.at(-1)?.errorCode === 'cancelled';
-  }
-
   async function answerOf(call: CallView): Promise<StoredAnswer> {
     const bytes = call.answerRef === null ? null : await deps.payloads.get(call.answerRef);
     if (!bytes) throw contentGone('answer', call);
     return JSON.parse(Buffer.from(bytes).toString('utf8')) as StoredAnswer;
-  }
-
-  /** Gives whether it was still to be cancelled. */
-  async function cancel(callId: string): Promise<boolean> {
-    // In this process the provider's socket closes at once, whatever else can be reached; the engine's cancel reaches the
-    // others.
-    deps.bus.requestCancel(callId);
-    const call = await deps.ledger.getCall(callId);
-    if (!call) throw new HoldfastError('not_found', 'There is no such call.');
-    if (call.state === 'ended') return false;
-    let isInEngine: boolean;
-    try {
-      isInEngine = await deps.engine.cancel(callId);
-    } catch (error) {
-      // An attempt was stopped over the bus meanwhile. Its call ends with it, whoever goes on with it.
-      if (await isCancelledInLedger(callId)) return true;
-      throw error;
-    }
-    if (isInEngine) return true;
-    // It is about to be started, here or by who finds it; where it has dispatched since it was asked for, the engine has it.
-    if ((await cancelUndispatched(callId)).state !== 'ended') await deps.engine.cancel(callId);
-    return true;
   }
 
   /** Under the concurrency limit. */
@@ -362,11 +323,11 @@ export function createCallService(deps: CallServiceDeps): CallService {
       return bytes && parseStoredRequest(bytes);
     },
     async cancel(callId) {
-      await cancel(callId);
+      await cancelCall(callId);
     },
     async abandon(callId) {
       try {
-        if (await cancel(callId)) return;
+        if (await cancelCall(callId)) return;
       } catch (error) {
         deps.onError(error);
       }
