@@ -1,16 +1,10 @@
 /** What every stream bus does for the doors and attempts of its own process. */
 import { describe, expect, it } from 'vitest';
+import { attemptStart as start } from '../../test/support/bus-messages.ts';
 import type { CallView } from '../core/ports/ledger.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
 import type { MemoryStreamBus } from './memory/stream-bus.ts';
 
-const start = (attempt: number): BusMessage => ({
-  type: 'attempt-start',
-  attempt,
-  provider: 'sim',
-  model: 'm',
-  wire: 'openai-chat',
-});
 const frame = (attempt: number, seq: number): BusMessage => ({
   type: 'frame',
   attempt,

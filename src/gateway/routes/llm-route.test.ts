@@ -7,19 +7,13 @@ import { until } from '../../../test/support/test-node.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { BusMessage } from '../../core/ports/stream-bus.ts';
 import type { OnDisconnect } from '../../core/settings.ts';
+import { attemptStart } from '../../../test/support/bus-messages.ts';
 import { openaiChatDoor } from '../../providers/openai/door.ts';
 import type { CallService } from '../call-service.ts';
 import { createWaitingClients } from '../waiting-clients.ts';
 import { createLlmHandler } from './llm-route.ts';
 
 const body = { model: 'm', messages: [{ role: 'user', content: 'hi' }] };
-const start = (attempt: number): BusMessage => ({
-  type: 'attempt-start',
-  attempt,
-  provider: 'sim',
-  model: 'm',
-  wire: 'openai-chat',
-});
 const frame: BusMessage = {
   type: 'frame',
   attempt: 1,
@@ -65,9 +59,8 @@ async function stage(
   return { url: await app.listen({ port: 0, host: '127.0.0.1' }), done };
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- it says nothing before it fails
 async function* withoutLedger(): AsyncGenerator<BusMessage[]> {
-  throw new HoldfastError('engine_unavailable', 'the ledger is away');
+  yield await Promise.reject(new HoldfastError('engine_unavailable', 'the ledger is away'));
 }
 
 it.each([false, true])(
@@ -83,10 +76,9 @@ it.each([false, true])(
   },
 );
 
-// eslint-disable-next-line @typescript-eslint/require-await -- nothing to wait for
 async function* spliced(): AsyncGenerator<BusMessage[]> {
-  yield [start(1), frame];
-  yield [start(2)];
+  yield await Promise.resolve([attemptStart(1), frame]);
+  yield [attemptStart(2)];
 }
 
 it.each<[string, OnDisconnect, Record<string, string>, string[]]>([
@@ -106,7 +98,7 @@ it.each<[OnDisconnect, string]>([
 ])('of a client that leaves without a key: %s', async (policy, done) => {
   const stand = await stage(
     async function* (client) {
-      yield [start(1), frame];
+      yield [attemptStart(1), frame];
       await once(client, 'abort');
     },
     { policy },

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { attemptStart as start } from '../../../test/support/bus-messages.ts';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
@@ -11,13 +12,6 @@ import { createRedisStreamBus, type RedisStreamBus } from './stream-bus.ts';
 
 const sealKey = new Uint8Array(32).fill(7);
 const TEXT = 'a secret answer';
-const start = (attempt: number): BusMessage => ({
-  type: 'attempt-start',
-  attempt,
-  provider: 'sim',
-  model: 'm',
-  wire: 'openai-chat',
-});
 const frame = (attempt: number, seq: number): BusMessage => ({
   type: 'frame',
   attempt,
