@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { HoldfastError } from '../core/errors.ts';
+import { BESIDE } from '../stores/sqlite/database-files.ts';
 
 /**
  * Gives the absolute path. `replace` allows a file that is there already, and nothing else.
@@ -50,7 +51,7 @@ function filesOf(home: string): Stats[] {
   const names = readdirSync(home).map((name) => join(home, name));
   const besides = names.flatMap((path) => {
     const real = statSync(path, { throwIfNoEntry: false })?.isFile() ? realpathSync(path) : null;
-    return real === null ? [] : [real, `${real}-wal`, `${real}-shm`, `${real}-journal`];
+    return real === null ? [] : ['', ...BESIDE].map((suffix) => `${real}${suffix}`);
   });
   return besides.flatMap((path) => statSync(path, { throwIfNoEntry: false }) ?? []);
 }

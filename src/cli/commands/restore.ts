@@ -6,7 +6,8 @@ import { loadLedgerStore } from '../../config/load-ledger-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { ledgerPath } from '../../ledger/open-ledger.ts';
 import { loadMasterKey } from '../../stores/crypto/master-key.ts';
-import { BESIDE, stageBackup, syncFile } from '../../stores/sqlite/restore.ts';
+import { BESIDE, removeDatabase, syncToDisk } from '../../stores/sqlite/database-files.ts';
+import { stageBackup } from '../../stores/sqlite/restore.ts';
 import { historiesPath } from '../../temporal/embedded-server.ts';
 import { lockHome } from '../../temporal/home-lock.ts';
 import { isRunning } from '../../temporal/process-identity.ts';
@@ -47,26 +48,27 @@ async function restore(backup: string, home: string, env: NodeJS.ProcessEnv): Pr
   const masterKey = loadMasterKey({ home, env, makes: false });
   const ledger = ledgerPath(home);
   const histories = historiesPath(home);
-  const staged = await stageBackup(backup, `${ledger}.restoring`, { masterKey, actor: LOCAL_ACTOR });
+  const staged = `${ledger}.restoring`;
+  await stageBackup(backup, staged, { masterKey, actor: LOCAL_ACTOR });
   // Its histories are younger than the backup: a call that they have and the ledger has not could never end.
   const server = readServerState(home);
   if (server && isRunning(server)) await stopProcess(server);
-  const setAside = linkAside(home, [ledger, histories]);
+  const setAside = await linkAside(home, [ledger, histories]);
   // The log of the old ledger must not be read into the new one.
   for (const suffix of BESIDE) rmSync(`${ledger}${suffix}`, { force: true });
-  renameSync(staged.path, ledger);
-  for (const suffix of ['', ...BESIDE]) rmSync(`${histories}${suffix}`, { force: true });
-  syncFile(home);
+  renameSync(staged, ledger);
+  removeDatabase(histories);
+  await syncToDisk(home);
   return setAside;
 }
 
 /** A second name for each of these databases, so that nothing is lost whenever this ends. */
-function linkAside(home: string, databases: readonly string[]): string | null {
+async function linkAside(home: string, databases: readonly string[]): Promise<string | null> {
   const files = databases.flatMap((path) => ['', ...BESIDE].map((suffix) => `${path}${suffix}`)).filter(existsSync);
   if (files.length === 0) return null;
   const folder = join(home, `before-restore-${new Date().toISOString().replaceAll(':', '-')}`);
   mkdirSync(folder, { mode: 0o700 });
   for (const file of files) linkSync(file, join(folder, file.slice(home.length + 1)));
-  syncFile(folder);
+  await syncToDisk(folder);
   return folder;
 }

@@ -15,11 +15,10 @@ export async function checkRedis(
 ): Promise<Finding[]> {
   if (hotStore.kind === 'memory') return [];
   // Opening the secrets of a home that has none would make their key.
-  const secrets = existsSync(join(home, 'secrets.json'))
-    ? () => openHomeStores(home, env).secrets()
-    : () => ({ resolve: () => Promise.resolve(null) });
+  const resolve = async (secret: string) =>
+    existsSync(join(home, 'secrets.json')) ? openHomeStores(home, env).secrets().resolve(secret) : null;
   try {
-    return [await ask(await storeUrlOf('stores.redisUrl', hotStore.urlReference, { secrets: secrets(), env }))];
+    return [await ask(await storeUrlOf('stores.redisUrl', hotStore.urlReference, { secrets: { resolve }, env }))];
   } catch (error) {
     const remedy = 'Correct what stores.redisUrl refers to, or put the right master key back.';
     return [{ name, status: 'fail', message: errorText(error), remedy }];

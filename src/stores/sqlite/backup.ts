@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync, backup } from 'node:sqlite';
 import { HoldfastError } from '../../core/errors.ts';
+import { syncToDisk } from './database-files.ts';
 import { fromSqliteError } from './sqlite-error.ts';
 
 /** All pages in one step: a copy in several steps starts over whenever another connection writes. */
@@ -30,25 +31,16 @@ export async function backupDatabase(source: string, target: string, replace = f
     } finally {
       database.close();
     }
-    await sync(partial);
+    await syncToDisk(partial);
     // A rename replaces what stands there, a link does not, even what another process has put there in the meantime.
     if (replace) renameSync(partial, target);
     else linkSync(partial, target);
     rmSync(partial, { force: true });
-    await sync(dirname(target));
+    await syncToDisk(dirname(target));
   } catch (error) {
     rmSync(partial, { force: true });
     rmSync(`${partial}-journal`, { force: true });
     throw asRefusal(fromSqliteError(error), target);
-  }
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,21 +1,15 @@
 /** A backup on its way to being the ledger again. */
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../core/errors.ts';
+import { removeDatabase, syncToDisk } from './database-files.ts';
 import { openSqliteLedger } from './open-sqlite-ledger.ts';
 import { fromSqliteError } from './sqlite-error.ts';
 
-/** What SQLite keeps beside a database of this name. */
-export const BESIDE = ['-wal', '-shm', '-journal'] as const;
-
-export interface StagedBackup {
-  /** Copied, whole, of this master key, brought to the schema of this Holdfast; nothing else of it is on its way to disk. */
-  path: string;
-}
-
 /**
- * Copies a backup beside the ledger and looks whether it can take its place.
- * @param audit says who restores it; entered into the copy.
+ * Copies a backup to `staged` and looks whether it can take the place of the ledger: whole, of this master key, brought to the
+ * schema of this Holdfast, one file, on disk.
+ * @param options `actor` restores it, says the audit of the copy.
  * @throws HoldfastError `invalid_request` for a path that is no ledger, `engine_unavailable` for one that is damaged, newer, or
  *   of another master key. Then no copy is left.
  */
@@ -23,7 +17,7 @@ export async function stageBackup(
   source: string,
   staged: string,
   { masterKey, actor }: { masterKey: Uint8Array; actor: string },
-): Promise<StagedBackup> {
+): Promise<void> {
   if (!statSync(source, { throwIfNoEntry: false })?.isFile()) throw noLedger(source, 'there is no such file');
   removeDatabase(staged);
   try {
@@ -37,25 +31,10 @@ export async function stageBackup(
     } finally {
       await ledger.close();
     }
-    syncFile(staged);
-    return { path: staged };
+    await syncToDisk(staged);
   } catch (error) {
     removeDatabase(staged);
     throw fromSqliteError(error);
-  }
-}
-
-export function removeDatabase(path: string): void {
-  for (const suffix of ['', ...BESIDE]) rmSync(`${path}${suffix}`, { force: true });
-}
-
-/** A file or a folder, whose entries are then on disk. */
-export function syncFile(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 
