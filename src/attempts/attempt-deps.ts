@@ -1,6 +1,9 @@
 /** What carrying out an attempt needs. */
 import type { AttemptOrder } from '../core/call/types.ts';
-import type { AttemptCharge, BudgetSpec, CallView, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { AttemptCharge } from '../core/ports/ledger/attempts.ts';
+import type { BudgetSpec } from '../core/ports/ledger/budgets.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import type { FaultPoints } from '../core/ports/fault-points.ts';
 import type { PayloadStore } from '../core/ports/payload-store.ts';
 import type { CallRequest, ProviderAdapter, ProviderAnswer } from '../core/ports/provider.ts';

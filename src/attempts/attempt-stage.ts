@@ -1,17 +1,16 @@
 /** Test support: the attempt runner in a world that follows a script and writes down what was done. */
 import type { AttemptOrder } from '../core/call/types.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
 import type {
   AttemptLease,
   AttemptReview,
-  AttemptState,
-  CallView,
-  Ledger,
   OpenAttemptInput,
   OpenAttemptResult,
   RecordAnswerInput,
   RecordFailureInput,
-} from '../core/ports/ledger.ts';
+} from '../core/ports/ledger/attempts.ts';
+import type { AttemptState, CallView } from '../core/ports/ledger/views.ts';
 import { ProviderFailureError } from '../core/ports/provider.ts';
 import type { CallRequest, ProviderAnswer, ProviderFailure } from '../core/ports/provider.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';

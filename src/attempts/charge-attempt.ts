@@ -1,6 +1,6 @@
 /** What an attempt cost: from the provider's counts, or where it gave none, from our own count of what is there. */
 import type { JsonObject } from '../core/json.ts';
-import type { AttemptCharge } from '../core/ports/ledger.ts';
+import type { AttemptCharge } from '../core/ports/ledger/attempts.ts';
 import type { PriceBook } from '../core/ports/price-book.ts';
 import type { CallRequest, ProviderAnswer } from '../core/ports/provider.ts';
 import type { ProviderSettings } from '../core/settings.ts';

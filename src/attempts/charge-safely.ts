@@ -1,4 +1,4 @@
-import type { AttemptCharge } from '../core/ports/ledger.ts';
+import type { AttemptCharge } from '../core/ports/ledger/attempts.ts';
 import type { CallRequest, ProviderAnswer } from '../core/ports/provider.ts';
 import type { ProviderSettings } from '../core/settings.ts';
 import type { AttemptDeps } from './attempt-deps.ts';

@@ -1,7 +1,7 @@
 /** An order as the bytes of its provider's wire. */
 import type { AttemptOrder } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
-import type { AttemptLease } from '../core/ports/ledger.ts';
+import type { AttemptLease } from '../core/ports/ledger/attempts.ts';
 import type { CallRequest, EncodedRequest, ProviderAdapter } from '../core/ports/provider.ts';
 import type { ProviderSettings } from '../core/settings.ts';
 import type { AttemptDeps } from './attempt-deps.ts';

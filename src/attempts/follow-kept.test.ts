@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttemptOrder } from '../core/call/types.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { OpenAttemptResult } from '../core/ports/ledger.ts';
+import type { OpenAttemptResult } from '../core/ports/ledger/attempts.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
 import { BROKEN, CHARGE, INTERRUPTED, LEASE, ORDER, stage, type Scene } from './attempt-stage.ts';
 

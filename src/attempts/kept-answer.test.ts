@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttemptOrder } from '../core/call/types.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { AttemptReview, OpenAttemptResult } from '../core/ports/ledger.ts';
+import type { AttemptReview, OpenAttemptResult } from '../core/ports/ledger/attempts.ts';
 import type { CallRequest, ProviderFailure } from '../core/ports/provider.ts';
 import type { DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import {

@@ -1,7 +1,7 @@
 import { callResult } from '../core/call/call-result.ts';
 import type { EndedAttempt } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 
 type FailedAttempt = Extract<EndedAttempt, { status: 'failed' }>;
 

@@ -3,7 +3,7 @@ import type { StoredAnswer } from '../core/call/stored-answer.ts';
 import { RECORD_PATIENCE_MS } from '../core/call/limits.ts';
 import type { AttemptOrder, EndedAttempt } from '../core/call/types.ts';
 import type { ErrorRecord } from '../core/errors.ts';
-import type { AttemptLease, RecordFailureInput } from '../core/ports/ledger.ts';
+import type { AttemptLease, RecordFailureInput } from '../core/ports/ledger/attempts.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
 import type { ProviderSettings } from '../core/settings.ts';
 import type { DispatchResult } from '../providers/dispatch/dispatcher.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../core/errors.ts';
-import type { AttemptState, OpenAttemptResult } from '../core/ports/ledger.ts';
+import type { OpenAttemptResult } from '../core/ports/ledger/attempts.ts';
+import type { AttemptState } from '../core/ports/ledger/views.ts';
 import type { DispatchInput, DispatchResult } from '../providers/dispatch/dispatcher.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import {

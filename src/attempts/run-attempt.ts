@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { AttemptOrder, AttemptOutcome, EndedAttempt } from '../core/call/types.ts';
 import { HoldfastError, type ErrorRecord } from '../core/errors.ts';
 import { parseNanoUsd } from '../core/money.ts';
-import type { AttemptLease, OpenAttemptResult, UnknownAttempt } from '../core/ports/ledger.ts';
+import type { AttemptLease, OpenAttemptResult, UnknownAttempt } from '../core/ports/ledger/attempts.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';

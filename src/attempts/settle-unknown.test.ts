@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { JsonObject } from '../core/json.ts';
-import type { UnknownAttempt } from '../core/ports/ledger.ts';
+import type { UnknownAttempt } from '../core/ports/ledger/attempts.ts';
 import { createDispatcher } from '../providers/dispatch/dispatcher.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { startSimulator } from '../simulator/simulator.ts';

@@ -1,6 +1,6 @@
 /** Attempts whose outcome was lost and whose call has ended: what the provider says that they cost. */
 import { HoldfastError } from '../core/errors.ts';
-import type { UnknownAttempt } from '../core/ports/ledger.ts';
+import type { UnknownAttempt } from '../core/ports/ledger/attempts.ts';
 import type { ProviderSettings } from '../core/settings.ts';
 import { parseStoredRequest } from '../ledger/stored-request.ts';
 import type { AttemptDeps } from './attempt-deps.ts';

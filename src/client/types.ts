@@ -3,7 +3,7 @@ import type { ConversionWarning } from '../core/chat.ts';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { NanoUsdString } from '../core/money.ts';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 
 /** The wires that a request may be written in; the answer comes in the same one. */
 export type ClientWire = 'openai-chat' | 'anthropic-messages' | 'openai-embeddings';

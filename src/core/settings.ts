@@ -1,6 +1,6 @@
 /** The configuration as the engine reads it: checked, with defaults, with references resolved to names. */
 import type { CallTimeouts, OnUnknown, RetryPolicy } from './call/types.ts';
-import type { BudgetSpec } from './ports/ledger.ts';
+import type { BudgetSpec } from './ports/ledger/budgets.ts';
 
 export interface ProviderSettings {
   name: string;

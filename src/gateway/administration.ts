@@ -1,7 +1,10 @@
 /** What the CLI and the administration routes both do: the same answers whether asked over HTTP or on the same machine. */
 import { z } from 'zod';
 import { HoldfastError } from '../core/errors.ts';
-import type { AuditEntry, BudgetStatus, Erasure, Ledger, VirtualKey } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { AuditEntry, VirtualKey } from '../core/ports/ledger/access.ts';
+import type { BudgetStatus } from '../core/ports/ledger/budgets.ts';
+import type { Erasure } from '../core/ports/ledger/upkeep.ts';
 import type { ProviderAdapter } from '../core/ports/provider.ts';
 import type { Settings } from '../core/settings.ts';
 import { listBudgets, type BudgetPage, type BudgetViewer } from './list-budgets.ts';

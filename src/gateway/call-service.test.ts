@@ -1,7 +1,8 @@
 /** The start of a call when the engine's answer is lost, and what a repeated key takes. Real ledger, an engine that lies. */
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
-import type { AcceptInput, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { AcceptInput } from '../core/ports/ledger/calls.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { openaiChatDoor } from '../providers/openai/door.ts';
 import { createMemoryStreamBus } from '../stores/memory/stream-bus.ts';

@@ -1,6 +1,7 @@
 /** How a call is cancelled, wherever it is: not started yet, at the engine, or at its provider in this process or another. */
 import { HoldfastError } from '../core/errors.ts';
-import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import type { StreamBus } from '../core/ports/stream-bus.ts';
 import type { CallEngine } from './call-engine.ts';
 

@@ -1,6 +1,7 @@
 /** What a call says, for whoever waits for it: from the bus of this process, and its end wherever it ends. */
 import { HoldfastError } from '../core/errors.ts';
-import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import type { BusMessage, StreamBus } from '../core/ports/stream-bus.ts';
 import type { EndWatch } from './end-watch.ts';
 

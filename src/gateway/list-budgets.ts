@@ -1,5 +1,6 @@
 /** What is left of every budget: those that the configuration names, then the users that each have the default's. */
-import type { BudgetStatus, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { BudgetStatus } from '../core/ports/ledger/budgets.ts';
 import type { BudgetSettings, Settings } from '../core/settings.ts';
 import { createPaidScopes } from '../governance/paid-scopes.ts';
 

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { isLoopbackHost } from '../config/private-host.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { FaultPoints } from '../core/ports/fault-points.ts';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import { MAINTENANCE_TASK_QUEUE, RECONCILE_WORKFLOW_ID } from '../core/names.ts';
 import type { Settings } from '../core/settings.ts';
 import { createAdministration } from './administration.ts';

@@ -3,7 +3,8 @@
  * is given the call that its first try made, instead of paying for another.
  */
 import { HoldfastError } from '../core/errors.ts';
-import type { Joined, Ledger, OwedCall } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { Joined, OwedCall } from '../core/ports/ledger/calls.ts';
 import type { Peers } from '../core/ports/peers.ts';
 import type { CallEngine } from './call-engine.ts';
 

@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HotState, LimitedScope, Place } from '../core/ports/hot-state.ts';
-import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 
 export interface PlaceKeeper {
   /**

@@ -3,7 +3,7 @@ import fastify from 'fastify';
 import { expect, it, onTestFinished } from 'vitest';
 import { readEvents, textOf, type Received } from '../../test/support/read-events.ts';
 import type { StoredAnswer } from '../core/call/stored-answer.ts';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
 import { openaiChatDoor } from '../providers/openai/door.ts';
 import type { CallService } from './call-service.ts';

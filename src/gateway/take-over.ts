@@ -2,7 +2,8 @@
  * What a node does for the calls of its home's earlier life, before it takes calls of its own. Only for a node that knows
  * that no other lives: to any other, calls that live elsewhere would look lost.
  */
-import type { CallView, Ledger } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import { handOnLostAttempts } from '../ledger/hand-on.ts';
 import { createSweep } from '../ledger/sweep.ts';
 import type { CallEngine } from './call-engine.ts';

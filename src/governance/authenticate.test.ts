@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { VirtualKey } from '../core/ports/ledger.ts';
+import type { VirtualKey } from '../core/ports/ledger/access.ts';
 import type { KeySettings, Settings } from '../core/settings.ts';
 import { parseSettings } from '../config/load.ts';
 import { hashVirtualKey } from '../ledger/virtual-key.ts';

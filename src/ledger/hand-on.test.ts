@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { CallState, OpenCall } from '../core/ports/ledger.ts';
+import type { OpenCall } from '../core/ports/ledger/calls.ts';
+import type { CallState } from '../core/ports/ledger/views.ts';
 import { handOnLostAttempts } from './hand-on.ts';
 
 function openCall(index: number, state: CallState): OpenCall {

@@ -3,7 +3,9 @@
  * starting one is always safe: the engine has one workflow for each call id.
  */
 import type { CallInput } from '../core/call/types.ts';
-import type { CallView, Ledger, OpenCall } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { OpenCall } from '../core/ports/ledger/calls.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 
 export interface LostStartsDeps {
   ledger: Pick<Ledger, 'unstartedCalls' | 'getCall' | 'settle'>;

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { CallInput } from '../core/call/types.ts';
-import type { UnknownAttempt } from '../core/ports/ledger.ts';
+import type { UnknownAttempt } from '../core/ports/ledger/attempts.ts';
 import {
   acceptInput,
   allowed,

@@ -4,7 +4,10 @@
  */
 import { HoldfastError } from '../core/errors.ts';
 import type { CallInput } from '../core/call/types.ts';
-import type { CallView, Ledger, OpenCall, UnknownAttempt } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { UnknownAttempt } from '../core/ports/ledger/attempts.ts';
+import type { OpenCall } from '../core/ports/ledger/calls.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import { putRightLostStart } from './lost-starts.ts';
 
 export interface SweepDeps {

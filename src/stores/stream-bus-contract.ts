@@ -1,7 +1,7 @@
 /** What every stream bus does for the doors and attempts of its own process. */
 import { describe, expect, it } from 'vitest';
 import { attemptStart as start } from '../../test/support/bus-messages.ts';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import type { BusMessage } from '../core/ports/stream-bus.ts';
 import type { MemoryStreamBus } from './memory/stream-bus.ts';
 

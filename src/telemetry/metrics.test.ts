@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AttemptView, CallView } from '../core/ports/ledger.ts';
+import type { AttemptView, CallView } from '../core/ports/ledger/views.ts';
 import { NO_USAGE } from '../core/usage.ts';
 import { createMetrics } from './metrics.ts';
 

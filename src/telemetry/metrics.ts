@@ -1,6 +1,6 @@
 /** Prometheus metrics. Labels come from the configuration only, so their number is bounded by it. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 
 export interface Metrics {
   registry: Registry;

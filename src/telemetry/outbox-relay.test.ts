@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { OutboxEvent } from '../core/ports/ledger.ts';
+import type { OutboxEvent } from '../core/ports/ledger/upkeep.ts';
 import { startOutboxRelay } from './outbox-relay.ts';
 
 function outbox(count: number) {

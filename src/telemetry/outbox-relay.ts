@@ -1,5 +1,6 @@
 /** Brings the ledger's events to telemetry, each at least once, also those that a lost process left behind. */
-import type { Ledger, OutboxEvent } from '../core/ports/ledger.ts';
+import type { Ledger } from '../core/ports/ledger.ts';
+import type { OutboxEvent } from '../core/ports/ledger/upkeep.ts';
 
 export interface OutboxRelay {
   /** Delivers what is there now; for the end of a drain. */

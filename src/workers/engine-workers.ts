@@ -4,7 +4,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createCallSteps } from '../activities/call-steps.ts';
 import { createProviderActivities } from '../activities/execute-provider.ts';
 import { createMaintenanceActivities } from '../activities/maintenance.ts';
-import type { CallView } from '../core/ports/ledger.ts';
+import type { CallView } from '../core/ports/ledger/views.ts';
 import { MAINTENANCE_TASK_QUEUE, TASK_QUEUE } from '../core/names.ts';
 import type { SweepDeps, SweepReport } from '../ledger/sweep.ts';
 import { workflowBundle } from './bundle.ts';

@@ -1,6 +1,7 @@
 /** What the campaign reads of the ledger: over the same HTTP routes that anyone has. */
 import { request } from 'undici';
-import type { BudgetStatus, CallView } from '../../src/core/ports/ledger.ts';
+import type { BudgetStatus } from '../../src/core/ports/ledger/budgets.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { ADMIN_KEY, tenantOf } from './campaign-config.ts';
 import type { Target } from './target.ts';
 

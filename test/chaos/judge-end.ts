@@ -1,5 +1,5 @@
 /** Whether a call that was accepted came to an end that its clients can have. */
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import type { CallPlan } from './plan.ts';
 import type { Evidence } from './play-round.ts';
 import type { ProviderRequest } from './provider-truth.ts';

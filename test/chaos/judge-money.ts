@@ -1,5 +1,5 @@
 /** The ledger's money against the provider's: what was billed is the truth. */
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { MAX_OUTPUT_TOKENS, TIGHT_LIMIT_NANO_USD, costNanoUsd } from './campaign-config.ts';
 import { billed, costFaults } from './match-bills.ts';
 import type { Evidence } from './play-round.ts';

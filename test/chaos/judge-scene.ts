@@ -1,5 +1,5 @@
 /** A call that was answered once and booked as billed, and the verdict on what a test changes of it. */
-import type { AttemptView, CallView } from '../../src/core/ports/ledger.ts';
+import type { AttemptView, CallView } from '../../src/core/ports/ledger/views.ts';
 import { NO_USAGE } from '../../src/core/usage.ts';
 import { costNanoUsd } from './campaign-config.ts';
 import { judge } from './judge.ts';

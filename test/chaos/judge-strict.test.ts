@@ -1,7 +1,7 @@
 /** Defects that look like good behaviour from far: each bill pays once, each client has its end, no wait is left out. */
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { attempt, judged, request, submission, view, withAttempts } from './judge-scene.ts';
 import type { FaultKind } from './plan.ts';
 import type { Submission } from './submission.ts';

@@ -1,7 +1,7 @@
 /** A bar that cannot be missed says nothing: each of them is missed here by evidence made for it. */
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { NO_USAGE } from '../../src/core/usage.ts';
 import { TIGHT_LIMIT_NANO_USD } from './campaign-config.ts';
 import { attempt, judged, nonce, request, said, submission, view, withAttempts } from './judge-scene.ts';

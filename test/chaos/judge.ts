@@ -1,6 +1,6 @@
 /** A round's evidence against the bars: what each call came to, seen from its clients, the ledger and the provider. */
 import { errorTable } from '../../src/core/errors.ts';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import type { RoundPlan } from './plan.ts';
 import type { Evidence } from './play-round.ts';
 import { callEvidence, judgeEnd, mustNotPayAgain, type CallEvidence } from './judge-end.ts';

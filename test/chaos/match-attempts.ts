@@ -1,5 +1,5 @@
 /** Which paid requests no attempt of the ledger can have been: by number, and by the time at which an attempt was under way. */
-import type { AttemptState, AttemptView } from '../../src/core/ports/ledger.ts';
+import type { AttemptState, AttemptView } from '../../src/core/ports/ledger/views.ts';
 import { isPaid, type ProviderRequest } from './provider-truth.ts';
 
 /** States of an attempt whose outcome nobody here saw. */

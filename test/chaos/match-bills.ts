@@ -1,5 +1,5 @@
 /** The attempts of a nonce against its requests at the provider, one to one: nothing that was billed pays for two attempts. */
-import type { AttemptView } from '../../src/core/ports/ledger.ts';
+import type { AttemptView } from '../../src/core/ports/ledger/views.ts';
 import { costNanoUsd } from './campaign-config.ts';
 import { isPaid, type ProviderRequest } from './provider-truth.ts';
 

@@ -1,6 +1,6 @@
 /** One round: load, a kill in the middle of it, recovery, and the evidence of it all. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { runCallers } from './callers.ts';
 import type { FaultProxy } from './fault-proxy.ts';
 import type { CallPlan, FaultPlan, RoundPlan } from './plan.ts';

@@ -1,5 +1,5 @@
 /** How long calls that were in flight at a SIGKILL took to end, with and without what the provider took of it. */
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { LOST } from './match-attempts.ts';
 import type { FaultPlan, RoundPlan } from './plan.ts';
 import type { Evidence } from './play-round.ts';

@@ -1,5 +1,5 @@
 /** What a campaign is run against: something in front of a provider that can be killed and started again. */
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import type { FaultPlan } from './plan.ts';
 
 export interface Hit {

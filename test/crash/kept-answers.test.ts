@@ -1,6 +1,6 @@
 /** `kill -9` with answers that the provider keeps: nothing is paid for a second time. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { until } from '../support/test-node.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../support/up-process.ts';

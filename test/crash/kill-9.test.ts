@@ -2,7 +2,7 @@
 import { Client, Connection } from '@temporalio/client';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { runCliHere } from '../support/run-cli-here.ts';
 import { until } from '../support/test-node.ts';

@@ -1,6 +1,6 @@
 /** `kill -9` in the middle of a stream of work in the background: the job goes on, and its text where the client stood. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { until } from '../support/test-node.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../support/up-process.ts';

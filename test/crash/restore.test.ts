@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { runCliHere } from '../support/run-cli-here.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../support/up-process.ts';

@@ -1,6 +1,6 @@
 /** The callers of the scenarios: all ask the same question, so that the answer and its price are known. */
 import { expect } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import type { Scenario } from './scenarios.ts';
 
 const PROMPT = 'What is promised at this boundary?';

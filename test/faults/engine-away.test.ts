@@ -1,7 +1,7 @@
 /** An engine that was killed, and one that hangs: whoever needs it is told so within its deadline, and loses nothing. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallInput } from '../../src/core/call/types.ts';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { createCallEngine } from '../../src/gateway/call-engine.ts';
 import { createOrphans } from '../../src/gateway/orphans.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';

@@ -1,6 +1,6 @@
 /** Each boundary of a call, what goes wrong there, and what is promised all the same. */
 import type { CallOutcome } from '../../src/core/call/types.ts';
-import type { AttemptState } from '../../src/core/ports/ledger.ts';
+import type { AttemptState } from '../../src/core/ports/ledger/views.ts';
 import type { Fault } from './fault-action.ts';
 
 export interface Scenario extends Fault {

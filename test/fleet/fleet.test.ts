@@ -1,7 +1,7 @@
 /** The fleet shape as it runs in production, on loopback: PostgreSQL, Redis, a Temporal server on PostgreSQL, two nodes. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { startNativeStack, type FleetNode, type NativeStack } from '../support/fleet/native-stack.ts';

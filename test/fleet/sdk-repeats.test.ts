@@ -1,7 +1,7 @@
 /** G3 without a key in a fleet: the node of the first try is killed, and the SDK's own repeat comes to another one. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { startNativeStack, type FleetNode, type NativeStack } from '../support/fleet/native-stack.ts';

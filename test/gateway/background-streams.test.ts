@@ -2,7 +2,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
 let test: TestNode;

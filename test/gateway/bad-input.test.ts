@@ -1,7 +1,7 @@
 /** Bad input gets one clear typed error; nothing is spent, nothing is started, nothing is stored. */
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
 
 let test: TestNode;

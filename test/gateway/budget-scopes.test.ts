@@ -1,7 +1,8 @@
 /** G4 for teams and users: nested budgets and limits, over the wires and past the doors. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTemporalClient } from '../../src/client/temporal-client.ts';
-import type { BudgetStatus, CallView } from '../../src/core/ports/ledger.ts';
+import type { BudgetStatus } from '../../src/core/ports/ledger/budgets.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
 

@@ -9,7 +9,7 @@ import OpenAI, {
 } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
 const KEY = `hk_${'a'.repeat(43)}`;

@@ -1,6 +1,6 @@
 /** G7: streams that are left, resumed, cut and slow; each is held to the text of one attempt. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 import { readEvents, textOf, type Received } from '../support/read-events.ts';
 

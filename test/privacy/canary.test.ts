@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { hashVirtualKey } from '../../src/ledger/virtual-key.ts';
 import { loadMasterKey } from '../../src/stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../../src/stores/files/encrypted-secret-file.ts';

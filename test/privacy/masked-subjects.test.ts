@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTemporalClient } from '../../src/client/index.ts';
-import type { CallView, Erasure } from '../../src/core/ports/ledger.ts';
+import type { Erasure } from '../../src/core/ports/ledger/upkeep.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { SIM_PROVIDER, startTestNode, type TestNode } from '../support/test-node.ts';
 
 const ANN = 'ann.canary@example.com';

@@ -1,7 +1,7 @@
 /** `llmCall` on a real Temporal server: how each call ends, what its history holds, what the UI shows. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporal } from '@temporalio/proto';
-import type { CallView } from '../../src/core/ports/ledger.ts';
+import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { searchAttributeKeys } from '../../src/temporal/search-attribute-keys.ts';
 import { until, type TestNode } from '../support/test-node.ts';
 import { KEYS, scenarios, startInline, startScenarioNode } from './scenarios.ts';

@@ -2,7 +2,7 @@
 import type { CallDescription } from '../../client/index.ts';
 import { loadSettings } from '../../config/load.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { CallView } from '../../core/ports/ledger.ts';
+import type { CallView } from '../../core/ports/ledger/views.ts';
 import { createAdministration, newKeySchema, type AdministrationLedger } from '../../gateway/administration.ts';
 import { providerAdapters } from '../../providers/registry.ts';
 import { openHomeStores, type HomeStores } from './home-stores.ts';

@@ -1,6 +1,6 @@
 /** What the commands ask of a Holdfast, wherever it is: the home on this machine, or a gateway by its address. */
 import type { CallDescription } from '../../client/index.ts';
-import type { CallFilter } from '../../core/ports/ledger.ts';
+import type { CallFilter } from '../../core/ports/ledger/calls.ts';
 import type { Administration, EraseRequest, NewKey } from '../../gateway/administration.ts';
 import type { BudgetPage } from '../../gateway/list-budgets.ts';
 

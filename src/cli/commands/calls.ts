@@ -1,7 +1,7 @@
 /** `holdfast calls list|show|cancel`. */
 import { Option, type Command } from 'commander';
 import { createClient, type CallDescription } from '../../client/index.ts';
-import type { AttemptView, CallState } from '../../core/ports/ledger.ts';
+import type { AttemptView, CallState } from '../../core/ports/ledger/views.ts';
 import { gatewayOf } from '../access/open-access.ts';
 import { withAccess } from '../access/with-access.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';

@@ -2,7 +2,7 @@
 import { confirm, isCancel } from '@clack/prompts';
 import type { Command } from 'commander';
 import { HoldfastError } from '../../core/errors.ts';
-import type { Erasure } from '../../core/ports/ledger.ts';
+import type { Erasure } from '../../core/ports/ledger/upkeep.ts';
 import { withAccess } from '../access/with-access.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
 

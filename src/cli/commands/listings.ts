@@ -1,7 +1,7 @@
 /** `holdfast budgets|providers|models`: what is configured, and what is left of it. */
 import type { Command } from 'commander';
 import { formatUsd, parseNanoUsd } from '../../core/money.ts';
-import type { BudgetStatus } from '../../core/ports/ledger.ts';
+import type { BudgetStatus } from '../../core/ports/ledger/budgets.ts';
 import type { SystemAccess } from '../access/system-access.ts';
 import { withAccess } from '../access/with-access.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';

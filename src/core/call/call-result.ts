@@ -1,4 +1,4 @@
-import type { CallView } from '../ports/ledger.ts';
+import type { CallView } from '../ports/ledger/views.ts';
 import type { CallResult } from './types.ts';
 
 /** An ended call as the result of its workflow. */

@@ -2,7 +2,7 @@
 import type { ChatEvent, SseEvent, Wire } from '../chat.ts';
 import type { StoredAnswer } from '../call/stored-answer.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { CallView } from './ledger.ts';
+import type { CallView } from './ledger/views.ts';
 
 export type BusMessage =
   | { type: 'attempt-start'; attempt: number; provider: string; model: string; wire: Wire }

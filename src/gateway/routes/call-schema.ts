@@ -1,6 +1,6 @@
 /** The JSON of a call as the API gives it, for the OpenAPI document. */
 import { z } from 'zod';
-import { ATTEMPT_STATES } from '../../core/ports/ledger.ts';
+import { ATTEMPT_STATES } from '../../core/ports/ledger/views.ts';
 
 const nanoUsd = z.string().describe('nano-USD as a decimal string');
 const pricing = z.enum(['priced', 'estimated', 'unpriced']);

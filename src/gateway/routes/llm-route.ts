@@ -4,7 +4,7 @@ import type { CallKind } from '../../core/call/types.ts';
 import type { StoredAnswer } from '../../core/call/stored-answer.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatUsd, parseNanoUsd } from '../../core/money.ts';
-import type { CallView } from '../../core/ports/ledger.ts';
+import type { CallView } from '../../core/ports/ledger/views.ts';
 import type { DoorWire } from '../../core/ports/provider.ts';
 import type { OnDisconnect } from '../../core/settings.ts';
 import type { Authenticator } from '../../governance/authenticate.ts';

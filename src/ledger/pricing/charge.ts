@@ -1,7 +1,7 @@
 /** The charge of one attempt, from what the provider counted or from an estimate of it. */
 import { isJsonObject } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { AttemptCharge } from '../../core/ports/ledger.ts';
+import type { AttemptCharge } from '../../core/ports/ledger/attempts.ts';
 import type { PriceBook, PricedProvider } from '../../core/ports/price-book.ts';
 import { tokenCount } from '../../core/usage.ts';
 import type { Usage } from '../../core/usage.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { AcceptInput, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AcceptInput } from '../../core/ports/ledger/calls.ts';
 import { DAY_MS, HOUR_MS, acceptInput, admitted, answerOf, bytes, dispatched, openInput, sums } from './fixture.ts';
 import type { OpenStore } from './fixture.ts';
 

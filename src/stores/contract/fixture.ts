@@ -1,16 +1,16 @@
 /** What the contract's tests share: one short life of a call, with every figure open to change. */
 import type { Admission, Candidate, RoutePlan, Settlement } from '../../core/call/types.ts';
 import type { ErrorCode } from '../../core/errors.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
 import type {
-  AcceptInput,
   AttemptCharge,
   AttemptLease,
-  BudgetSpec,
-  Ledger,
   OpenAttemptInput,
   RecordAnswerInput,
   RecordFailureInput,
-} from '../../core/ports/ledger.ts';
+} from '../../core/ports/ledger/attempts.ts';
+import type { BudgetSpec } from '../../core/ports/ledger/budgets.ts';
+import type { AcceptInput } from '../../core/ports/ledger/calls.ts';
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import type { StoreKeys } from '../sql/sql-ledger.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { AcceptResult, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AcceptResult } from '../../core/ports/ledger/calls.ts';
 import {
   DAY_MS,
   HOUR_MS,

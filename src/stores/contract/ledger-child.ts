@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { BudgetSpec } from '../../core/ports/ledger.ts';
+import type { BudgetSpec } from '../../core/ports/ledger/budgets.ts';
 import { openPostgresLedger } from '../postgres/open-postgres-ledger.ts';
 import { openSqliteLedger } from '../sqlite/open-sqlite-ledger.ts';
 import {

@@ -1,4 +1,4 @@
-import type { BudgetSpec } from '../../core/ports/ledger.ts';
+import type { BudgetSpec } from '../../core/ports/ledger/budgets.ts';
 import { budget } from './fixture.ts';
 
 /** One attempt to open, and who pays for it. */

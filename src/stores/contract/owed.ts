@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { AcceptInput, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AcceptInput } from '../../core/ports/ledger/calls.ts';
 import { DAY_MS, START, acceptInput, answerOf, dispatched, failure, openInput, success } from './fixture.ts';
 import type { OpenStore } from './fixture.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { CallView } from '../../core/ports/ledger.ts';
+import type { CallView } from '../../core/ports/ledger/views.ts';
 import type { BusMessage } from '../../core/ports/stream-bus.ts';
 import { createReceivedOrder } from './received-order.ts';
 

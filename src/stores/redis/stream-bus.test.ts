@@ -4,7 +4,7 @@ import { attemptStart as start } from '../../../test/support/bus-messages.ts';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
-import type { CallView } from '../../core/ports/ledger.ts';
+import type { CallView } from '../../core/ports/ledger/views.ts';
 import type { BusMessage } from '../../core/ports/stream-bus.ts';
 import { streamBusContract } from '../stream-bus-contract.ts';
 import { connectRedis, type RedisLink } from './redis-link.ts';

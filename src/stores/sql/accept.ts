@@ -2,14 +2,8 @@
 import type { CallInput } from '../../core/call/types.ts';
 import { errorTable } from '../../core/errors.ts';
 import type { ErrorRecord } from '../../core/errors.ts';
-import type {
-  AcceptInput,
-  AcceptResult,
-  AdmitInput,
-  IdempotencyClaim,
-  Joined,
-  Ledger,
-} from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AcceptInput, AcceptResult, AdmitInput, IdempotencyClaim, Joined } from '../../core/ports/ledger/calls.ts';
 import { createAdmitInTransaction } from './admit.ts';
 import { callInputOf } from './calls.ts';
 import type { KeyScope } from './data-keys.ts';

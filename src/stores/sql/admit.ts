@@ -1,6 +1,7 @@
 /** The decision of an admission, stored with the first attempt's reservation and hold. */
 import type { Admission, RoutePlan } from '../../core/call/types.ts';
-import type { AdmitInput, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AdmitInput } from '../../core/ports/ledger/calls.ts';
 import { fromNullableJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';
 import type { CallsTable, Tx } from './schema.ts';

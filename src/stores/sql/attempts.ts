@@ -1,6 +1,6 @@
 /** Rows of attempts. What may follow what is decided by the verbs: admit, open, record, settle. */
 import type { Pricing } from '../../core/call/types.ts';
-import type { AttemptState } from '../../core/ports/ledger.ts';
+import type { AttemptState } from '../../core/ports/ledger/views.ts';
 import type { AttemptKey } from './holds.ts';
 import { prepare } from './prepared.ts';
 import type { AttemptsTable, Database } from './schema.ts';

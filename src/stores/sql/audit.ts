@@ -1,7 +1,8 @@
 /** The audit log: each entry carries the hash of the one before, so that a change or a gap shows. */
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../core/json.ts';
-import type { AuditEntry, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AuditEntry } from '../../core/ports/ledger/access.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { SqlContext } from './context.ts';
 import { fromJsonText } from './json-text.ts';

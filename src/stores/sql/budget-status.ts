@@ -1,4 +1,5 @@
-import type { BudgetStatus, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { BudgetStatus } from '../../core/ports/ledger/budgets.ts';
 import { budgetWindowAt } from './budget-window.ts';
 import { createBudgetWindows } from './budget-windows.ts';
 import type { SqlContext } from './context.ts';

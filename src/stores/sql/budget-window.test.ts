@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { BudgetPeriod } from '../../core/ports/ledger.ts';
+import type { BudgetPeriod } from '../../core/ports/ledger/budgets.ts';
 import { budgetWindowAt } from './budget-window.ts';
 
 const HOUR_MS = 3_600_000;

@@ -2,7 +2,7 @@
  * The windows that budgets count in, by the clock of a time zone. Windows of one period and zone tile time: the end of one
  * is the start of the next, whatever the clocks do there.
  */
-import type { BudgetPeriod } from '../../core/ports/ledger.ts';
+import type { BudgetPeriod } from '../../core/ports/ledger/budgets.ts';
 import { zoneOffsetMs } from '../../core/time-zone.ts';
 
 const HOUR_MS = 3_600_000;

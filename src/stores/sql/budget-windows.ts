@@ -1,5 +1,5 @@
 /** The sums of each budget window. They only move together with hold rows (holds.ts). */
-import type { BudgetPeriod, BudgetSpec } from '../../core/ports/ledger.ts';
+import type { BudgetPeriod, BudgetSpec } from '../../core/ports/ledger/budgets.ts';
 import { prepare } from './prepared.ts';
 import type { Database } from './schema.ts';
 

@@ -1,6 +1,6 @@
 /** Calls as the reading commands and the API show them: camelCase, money as decimal strings, ISO times. */
 import type { ErrorRecord } from '../../core/errors.ts';
-import type { AttemptView, CallView } from '../../core/ports/ledger.ts';
+import type { AttemptView, CallView } from '../../core/ports/ledger/views.ts';
 import type { Usage } from '../../core/usage.ts';
 import { totalCost } from './attempts.ts';
 import { fromNullableJsonText } from './json-text.ts';

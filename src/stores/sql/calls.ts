@@ -1,7 +1,8 @@
 /** Rows of calls, and the workflow input as it stands in them. */
 import type { Admission, CallInput, CallOutcome, Pricing } from '../../core/call/types.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { CallState, RepeatMark } from '../../core/ports/ledger.ts';
+import type { RepeatMark } from '../../core/ports/ledger/calls.ts';
+import type { CallState } from '../../core/ports/ledger/views.ts';
 import { fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import type { Locks } from './locks.ts';
 import { prepare } from './prepared.ts';

@@ -1,6 +1,6 @@
 /** The row of a call at its end: the total is fixed, others are told. Holds are the caller's business. */
 import type { Admission, Settlement } from '../../core/call/types.ts';
-import type { CallView } from '../../core/ports/ledger.ts';
+import type { CallView } from '../../core/ports/ledger/views.ts';
 import { totalCost } from './attempts.ts';
 import type { AuditLog } from './audit.ts';
 import { callView } from './call-view.ts';

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { HoldfastError } from '../../core/errors.ts';
-import type { EraseInput, Erasure } from '../../core/ports/ledger.ts';
+import type { EraseInput, Erasure } from '../../core/ports/ledger/upkeep.ts';
 import { within, type ClearErased } from './clear-erased.ts';
 import type { ErasedScope } from './erased-users.ts';
 import type { LedgerParts } from './parts.ts';

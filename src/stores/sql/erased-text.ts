@@ -2,7 +2,7 @@
 import type { Admission } from '../../core/call/types.ts';
 import type { ErrorRecord } from '../../core/errors.ts';
 import { SUBJECT_TAG } from '../../core/names.ts';
-import type { RecordedFailure } from '../../core/ports/ledger.ts';
+import type { RecordedFailure } from '../../core/ports/ledger/attempts.ts';
 import { fromNullableJsonText } from './json-text.ts';
 
 export const ERASED_TEXT = '(erased)';

@@ -2,7 +2,7 @@
  * The budgets of users who were erased: what they hold and have spent goes on under a pseudonym, window by window, so that
  * a window is the sum of its holds at each moment and an attempt that is still unknown is charged where its hold is.
  */
-import type { BudgetPeriod } from '../../core/ports/ledger.ts';
+import type { BudgetPeriod } from '../../core/ports/ledger/budgets.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { createBudgetWindows, inLockOrder, type WindowKey } from './budget-windows.ts';
 import { fromJsonText } from './json-text.ts';

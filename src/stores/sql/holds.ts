@@ -5,7 +5,7 @@
 import type { ErrorRecord } from '../../core/errors.ts';
 import { formatUsd } from '../../core/money.ts';
 import type { NanoUsd } from '../../core/money.ts';
-import type { BudgetSpec } from '../../core/ports/ledger.ts';
+import type { BudgetSpec } from '../../core/ports/ledger/budgets.ts';
 import { budgetWindowAt } from './budget-window.ts';
 import type { BudgetWindow } from './budget-window.ts';
 import { createBudgetWindows, inLockOrder, watchedBudgets, windowId } from './budget-windows.ts';

@@ -1,6 +1,7 @@
 /** Virtual keys made by the CLI. Only the hash of a key is here. Expiry and revocation are judged by the door. */
 import { HoldfastError } from '../../core/errors.ts';
-import type { Ledger, VirtualKey } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { VirtualKey } from '../../core/ports/ledger/access.ts';
 import type { SqlContext } from './context.ts';
 import { fromJsonText, fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import { prepare } from './prepared.ts';

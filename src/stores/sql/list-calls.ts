@@ -1,6 +1,7 @@
 /** Reading calls: one, pages of them newest first, and those that have not ended. */
 import { HoldfastError } from '../../core/errors.ts';
-import type { CallFilter, Ledger, OpenCall } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { CallFilter, OpenCall } from '../../core/ports/ledger/calls.ts';
 import { callView } from './call-view.ts';
 import { callInputOf } from './calls.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';

@@ -3,13 +3,13 @@
  * activity comes with the same order and learns here what became of its earlier try.
  */
 import type { ErrorRecord } from '../../core/errors.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
 import type {
   AttemptReview,
-  Ledger,
   OpenAttemptInput,
   OpenAttemptResult,
   RecordedFailure,
-} from '../../core/ports/ledger.ts';
+} from '../../core/ports/ledger/attempts.ts';
 import { callView } from './call-view.ts';
 import { fromJsonText } from './json-text.ts';
 import type { LedgerParts } from './parts.ts';

@@ -1,6 +1,7 @@
 /** Events for others, written in the transaction that makes them true. One reader takes and acknowledges. */
 import type { JsonObject } from '../../core/json.ts';
-import type { Ledger, OutboxEvent } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { OutboxEvent } from '../../core/ports/ledger/upkeep.ts';
 import type { SqlContext } from './context.ts';
 import { fromJsonText } from './json-text.ts';
 import { prepare } from './prepared.ts';

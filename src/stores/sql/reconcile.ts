@@ -1,5 +1,6 @@
 /** The money of attempts whose outcome was lost: the truth when it arrives late, the hold when it never does. */
-import type { AttemptCharge, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AttemptCharge } from '../../core/ports/ledger/attempts.ts';
 import { totalCost } from './attempts.ts';
 import type { AttemptKey } from './holds.ts';
 import { toNullableJsonText } from './json-text.ts';

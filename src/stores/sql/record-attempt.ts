@@ -1,5 +1,6 @@
 /** What the writer of an attempt reports. Each report checks the lease: a fenced writer changes nothing. */
-import type { AttemptCharge, AttemptLease, Ledger, NotWritten, RecordFailureInput } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { AttemptCharge, AttemptLease, NotWritten, RecordFailureInput } from '../../core/ports/ledger/attempts.ts';
 import type { AttemptReport } from './attempts.ts';
 import { callView } from './call-view.ts';
 import { toNullableJsonText } from './json-text.ts';

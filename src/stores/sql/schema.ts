@@ -4,7 +4,8 @@
  */
 import type { Generated, Kysely, Transaction } from 'kysely';
 import type { CallKind, CallOutcome, Pricing } from '../../core/call/types.ts';
-import type { AttemptState, BudgetPeriod, CallState } from '../../core/ports/ledger.ts';
+import type { BudgetPeriod } from '../../core/ports/ledger/budgets.ts';
+import type { AttemptState, CallState } from '../../core/ports/ledger/views.ts';
 
 export interface CallsTable {
   id: string;

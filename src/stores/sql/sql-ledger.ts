@@ -1,5 +1,6 @@
 /** The ledger on any SQL database that Kysely speaks to: each verb is a file of its own, this puts them together. */
-import type { Erasure, Ledger } from '../../core/ports/ledger.ts';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { Erasure } from '../../core/ports/ledger/upkeep.ts';
 import type { PayloadStore } from '../../core/ports/payload-store.ts';
 import { createAccept } from './accept.ts';
 import { createAdmit } from './admit.ts';
