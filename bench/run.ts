@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { request } from 'undici';
-import { defaultFlags } from '../src/temporal/server-flags.ts';
+import { defaultFlags } from '../src/temporal/server/server-flags.ts';
 import { measureCancel, startHangingProvider } from './measure-cancel.ts';
 import { startBenchSimulator, startStand, type Stand } from './stand.ts';
 import { median, percentile, throughput, timed } from './statistics.ts';

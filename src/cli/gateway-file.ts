@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../stores/files/write-file-atomic.ts';
-import { hasCode, isRunning, processStartTime } from '../temporal/process-identity.ts';
+import { hasCode, isRunning, processStartTime } from '../temporal/process/process-identity.ts';
 
 const gatewaySchema = z.object({
   url: z.url(),

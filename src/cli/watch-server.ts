@@ -1,5 +1,5 @@
-import { isRunning } from '../temporal/process-identity.ts';
-import { readServerState } from '../temporal/server-state.ts';
+import { isRunning } from '../temporal/process/process-identity.ts';
+import { readServerState } from '../temporal/server/server-state.ts';
 
 const LOOK_EVERY_MS = 500;
 

@@ -2,7 +2,7 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { HoldfastError } from '../core/errors.ts';
 import type { Ledger } from '../core/ports/ledger.ts';
-import { namespaceRetentionMs } from '../temporal/namespace-retention.ts';
+import { namespaceRetentionMs } from '../temporal/server/namespace-retention.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -6,12 +6,12 @@ import { HoldfastError } from '../core/errors.ts';
 import type { ProviderSettings, Settings } from '../core/settings.ts';
 import { startSimulator, type Simulator } from '../simulator/simulator.ts';
 import { connectNative, resolveTemporalTarget } from '../temporal/connection.ts';
-import { startEmbeddedServer, type EmbeddedServer } from '../temporal/embedded-server.ts';
-import { findServerBinary } from '../temporal/find-server-binary.ts';
-import { lockHome } from '../temporal/home-lock.ts';
+import { startEmbeddedServer, type EmbeddedServer } from '../temporal/server/embedded-server.ts';
+import { findServerBinary } from '../temporal/binary/find-server-binary.ts';
+import { lockHome } from '../temporal/server/home-lock.ts';
 import { installRuntime } from '../temporal/runtime.ts';
 import { registerSearchAttributes } from '../temporal/search-attributes.ts';
-import { openServerLog } from '../temporal/server-log.ts';
+import { openServerLog } from '../temporal/server/server-log.ts';
 import { startNode } from './node.ts';
 
 export interface EmbeddedOptions {

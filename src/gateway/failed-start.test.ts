@@ -10,7 +10,7 @@ import { startTestServer } from '../../test/support/temporal/dev-server.ts';
 import { parseSettings } from '../config/load.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { connectNative } from '../temporal/connection.ts';
-import { freePorts } from '../temporal/free-ports.ts';
+import { freePorts } from '../temporal/server/free-ports.ts';
 import { startNode } from './node.ts';
 
 /** A health check or a port scan: connected as soon as somebody listens, and then it says nothing. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePorts } from './free-ports.ts';
+import { freePorts } from './server/free-ports.ts';
 import { connectNative, resolveTemporalTarget } from './connection.ts';
 
 describe('the Temporal server that the environment names', () => {

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
-import { encodingFailureConverterPath } from '../temporal/history-converter.ts';
+import { encodingFailureConverterPath } from '../temporal/history/history-converter.ts';
 
 const made = new Map<boolean, Promise<WorkflowBundle>>();
 

@@ -3,7 +3,7 @@ import type { DataConverter } from '@temporalio/common';
 import { HoldfastError } from '../core/errors.ts';
 import { KEY_BYTES } from '../stores/crypto/derive-key.ts';
 import { createHistorySealer } from '../stores/crypto/history-key.ts';
-import { createHistoryConverter } from '../temporal/history-converter.ts';
+import { createHistoryConverter } from '../temporal/history/history-converter.ts';
 
 export interface HistoryDataConverterOptions {
   /** Of the client or worker that it is for. Default `default`. */

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasCode } from '../../src/temporal/process-identity.ts';
+import { hasCode } from '../../src/temporal/process/process-identity.ts';
 import type { Shape } from './plan.ts';
 import { NOTHING, type Tally } from './tally.ts';
 

@@ -2,7 +2,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../src/temporal/free-ports.ts';
+import { freePorts } from '../../src/temporal/server/free-ports.ts';
 import { campaignConfig, writeConfig } from './campaign-config.ts';
 import { loadState, saveState, type CampaignState, type TargetKind } from './campaign-state.ts';
 import { startChild } from './child-process.ts';

@@ -1,8 +1,8 @@
 /** `holdfast up` as the campaign's supervisor has it: started, started again, and killed with or without its server. */
 import { fileURLToPath } from 'node:url';
-import type { ServerBinary } from '../../src/temporal/find-server-binary.ts';
-import { isRunning, type ProcessIdentity } from '../../src/temporal/process-identity.ts';
-import { readServerState } from '../../src/temporal/server-state.ts';
+import type { ServerBinary } from '../../src/temporal/binary/find-server-binary.ts';
+import { isRunning, type ProcessIdentity } from '../../src/temporal/process/process-identity.ts';
+import { readServerState } from '../../src/temporal/server/server-state.ts';
 import { killWithUs } from '../support/temporal/dev-server.ts';
 import { PROVIDER_KEY } from './campaign-config.ts';
 import { startChild, type Child } from './child-process.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { loadMasterKey } from '../../src/stores/crypto/master-key.ts';
 import { openSqliteLedger } from '../../src/stores/sqlite/open-sqlite-ledger.ts';
-import { stopProcess } from '../../src/temporal/stop-process.ts';
+import { stopProcess } from '../../src/temporal/process/stop-process.ts';
 import { testServerBinary } from '../support/temporal/dev-server.ts';
 import { keyOf } from './campaign-config.ts';
 import type { Child } from './child-process.ts';

@@ -1,8 +1,13 @@
 /** The node of a campaign that was itself killed: it would keep its home locked. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, isRunning, processStartTime, type ProcessIdentity } from '../../src/temporal/process-identity.ts';
-import { stopProcess } from '../../src/temporal/stop-process.ts';
+import {
+  hasCode,
+  isRunning,
+  processStartTime,
+  type ProcessIdentity,
+} from '../../src/temporal/process/process-identity.ts';
+import { stopProcess } from '../../src/temporal/process/stop-process.ts';
 
 const FILE = 'campaign-node.json';
 

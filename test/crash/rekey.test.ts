@@ -14,7 +14,7 @@ import { forgetNextMasterKey } from '../../src/stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../../src/stores/files/encrypted-secret-file.ts';
 import { HOUR_MS, START, acceptInput, bytes } from '../../src/stores/contract/fixture.ts';
 import { openSqliteLedger } from '../../src/stores/sqlite/open-sqlite-ledger.ts';
-import { lockHome } from '../../src/temporal/home-lock.ts';
+import { lockHome } from '../../src/temporal/server/home-lock.ts';
 import { runCliHere } from '../support/run-cli-here.ts';
 
 const OLD = Buffer.alloc(32, 1);

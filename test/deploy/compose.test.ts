@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parseSettings } from '../../src/config/load.ts';
 import { isLoopbackHost } from '../../src/config/private-host.ts';
 import { providerAdapters } from '../../src/providers/registry.ts';
-import { tunedFlags } from '../../src/temporal/server-flags.ts';
+import { tunedFlags } from '../../src/temporal/server/server-flags.ts';
 
 interface Service {
   image: string;

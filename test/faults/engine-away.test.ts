@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallInput } from '../../src/core/call/types.ts';
 import type { CallView } from '../../src/core/ports/ledger/views.ts';
-import { createCallEngine } from '../../src/gateway/call-engine.ts';
-import { createOrphans } from '../../src/gateway/orphans.ts';
+import { createCallEngine } from '../../src/gateway/calls/call-engine.ts';
+import { createOrphans } from '../../src/gateway/calls/orphans.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';
 import { acceptInput } from '../../src/stores/contract/fixture.ts';
 import { temporaryLedger } from '../../src/stores/sqlite/temporary-ledger.ts';

@@ -10,7 +10,7 @@ it('every fault point has a scenario', () => {
 it('every fault point is a boundary in the code, and nothing that is released can switch one on', () => {
   const read = (path: string) => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8');
   const boundaries = [
-    'gateway/call-service.ts',
+    'gateway/calls/call-service.ts',
     'activities/call-steps.ts',
     'attempts/run-attempt.ts',
     'attempts/dispatch-attempt.ts',

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { isRunning } from '../../src/temporal/process-identity.ts';
-import { readServerState, type ServerState } from '../../src/temporal/server-state.ts';
+import { isRunning } from '../../src/temporal/process/process-identity.ts';
+import { readServerState, type ServerState } from '../../src/temporal/server/server-state.ts';
 import { killWithUs, testServerBinary } from '../support/temporal/dev-server.ts';
-import { freePorts } from '../../src/temporal/free-ports.ts';
+import { freePorts } from '../../src/temporal/server/free-ports.ts';
 import { until } from '../support/test-node.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

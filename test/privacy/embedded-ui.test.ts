@@ -1,6 +1,6 @@
 /** `holdfast up` with sealed histories: the UI of its own server is told where they are opened, and is let in there. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readServerState } from '../../src/temporal/server-state.ts';
+import { readServerState } from '../../src/temporal/server/server-state.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../support/up-process.ts';
 
 let at: UpHome;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
-import { processStartTime } from '../../src/temporal/process-identity.ts';
+import { processStartTime } from '../../src/temporal/process/process-identity.ts';
 
 const KEEPER = readFileSync(new URL('./postgres/keeper.sh', import.meta.url), 'utf8');
 const START_LIMIT_MS = 60_000;

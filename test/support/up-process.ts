@@ -5,10 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isRunning } from '../../src/temporal/process-identity.ts';
-import { stopProcess } from '../../src/temporal/stop-process.ts';
+import { isRunning } from '../../src/temporal/process/process-identity.ts';
+import { stopProcess } from '../../src/temporal/process/stop-process.ts';
 import { killWithUs, testServerBinary } from './temporal/dev-server.ts';
-import { freePorts } from '../../src/temporal/free-ports.ts';
+import { freePorts } from '../../src/temporal/server/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const READY_WITHIN_MS = 60_000;

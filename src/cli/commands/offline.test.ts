@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCliHere } from '../../../test/support/run-cli-here.ts';
-import { lockHome } from '../../temporal/home-lock.ts';
+import { lockHome } from '../../temporal/server/home-lock.ts';
 import { admitted, budget } from '../../stores/contract/fixture.ts';
 import { openHomeStores } from '../access/home-stores.ts';
 

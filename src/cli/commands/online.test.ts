@@ -7,8 +7,8 @@ import { until } from '../../../test/support/test-node.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../../../test/support/up-process.ts';
 import { createClient, type CallDescription } from '../../client/index.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
-import { isRunning } from '../../temporal/process-identity.ts';
-import { readServerState } from '../../temporal/server-state.ts';
+import { isRunning } from '../../temporal/process/process-identity.ts';
+import { readServerState } from '../../temporal/server/server-state.ts';
 import { findRunningGateway } from '../gateway-file.ts';
 
 let simulator: Simulator;

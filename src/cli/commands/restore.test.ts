@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { lockHome } from '../../temporal/home-lock.ts';
+import { lockHome } from '../../temporal/server/home-lock.ts';
 import { runCliHere } from '../../../test/support/run-cli-here.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-restore-'));

@@ -15,7 +15,7 @@ import {
   nextMasterKeyFile,
 } from '../../stores/crypto/master-key.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
-import { lockHome } from '../../temporal/home-lock.ts';
+import { lockHome } from '../../temporal/server/home-lock.ts';
 import { readSecret } from '../read-secret.ts';
 import { tableLines } from '../table.ts';
 

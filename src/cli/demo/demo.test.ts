@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from 'vitest';
 import { entryPoint } from '../entry-point.ts';
-import { isFreePort } from '../../temporal/free-ports.ts';
+import { isFreePort } from '../../temporal/server/free-ports.ts';
 
 const STEPS = [
   'an answer, with its cost',

@@ -3,11 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { HoldfastError } from '../../core/errors.ts';
-import { isRunning } from '../../temporal/process-identity.ts';
-import { readServerState } from '../../temporal/server-state.ts';
-import { stopProcess } from '../../temporal/stop-process.ts';
+import { isRunning } from '../../temporal/process/process-identity.ts';
+import { readServerState } from '../../temporal/server/server-state.ts';
+import { stopProcess } from '../../temporal/process/stop-process.ts';
 import { entryPoint } from '../entry-point.ts';
-import { freePorts } from '../../temporal/free-ports.ts';
+import { freePorts } from '../../temporal/server/free-ports.ts';
 
 /** Calls in flight get their answers before the child ends by itself. */
 const STOP_GRACE_MS = 20_000;

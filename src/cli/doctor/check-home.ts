@@ -1,10 +1,10 @@
 /** The home: who owns it, whether its ports are free. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { tryExclusiveLock } from '../../temporal/exclusive-lock.ts';
-import { isRunning } from '../../temporal/process-identity.ts';
-import { readServerState } from '../../temporal/server-state.ts';
-import { isFreePort } from '../../temporal/free-ports.ts';
+import { tryExclusiveLock } from '../../temporal/process/exclusive-lock.ts';
+import { isRunning } from '../../temporal/process/process-identity.ts';
+import { readServerState } from '../../temporal/server/server-state.ts';
+import { isFreePort } from '../../temporal/server/free-ports.ts';
 import { findRunningGateway } from '../gateway-file.ts';
 import { type DoctorInput, type Finding } from './check.ts';
 

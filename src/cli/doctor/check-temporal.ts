@@ -1,6 +1,6 @@
 /** The Temporal server: the binary for our own, or the cluster that the environment names. */
 import { connectNative, resolveTemporalTarget } from '../../temporal/connection.ts';
-import { findServerBinary } from '../../temporal/find-server-binary.ts';
+import { findServerBinary } from '../../temporal/binary/find-server-binary.ts';
 import { errorText, type DoctorInput, type Finding } from './check.ts';
 
 export async function checkTemporal({ env }: Pick<DoctorInput, 'env'>): Promise<Finding> {

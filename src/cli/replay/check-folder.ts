@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../../core/errors.ts';
-import { hasCode } from '../../temporal/process-identity.ts';
+import { hasCode } from '../../temporal/process/process-identity.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { readHistory, type RecordedHistory } from './recorded-history.ts';
 import { replayHistories, type Divergence } from './replay-histories.ts';

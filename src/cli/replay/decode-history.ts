@@ -1,7 +1,7 @@
 /** A history as the server has it, with its sealed payloads opened. */
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { isSealedPayload } from '../../temporal/history-codec.ts';
+import { isSealedPayload } from '../../temporal/history/history-codec.ts';
 
 /** `value` is part of what `historyToJSON` writes. @throws HoldfastError `invalid_request` for a payload of another system. */
 export async function decodeHistory(value: Json, codec: Pick<PayloadCodec, 'decode'>): Promise<Json> {

@@ -6,7 +6,7 @@ import type { PayloadCodec } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
-import { createHistoryCodec, type HistoryCodecOptions } from '../../temporal/history-codec.ts';
+import { createHistoryCodec, type HistoryCodecOptions } from '../../temporal/history/history-codec.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { decodeHistory } from './decode-history.ts';
 import { fetchHistory, findWorkflows, type FoundWorkflow } from './find-workflows.ts';

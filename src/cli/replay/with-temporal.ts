@@ -2,8 +2,8 @@
 import { Client } from '@temporalio/client';
 import { HoldfastError } from '../../core/errors.ts';
 import { connectNative, resolveTemporalTarget } from '../../temporal/connection.ts';
-import { isRunning } from '../../temporal/process-identity.ts';
-import { readServerState } from '../../temporal/server-state.ts';
+import { isRunning } from '../../temporal/process/process-identity.ts';
+import { readServerState } from '../../temporal/server/server-state.ts';
 import { localHome } from '../access/open-access.ts';
 
 /** @throws HoldfastError `engine_unavailable` when no server runs or it cannot be reached. */

@@ -1,6 +1,6 @@
 import { linkSync, rmSync } from 'node:fs';
 import { writeTemporary } from '../../stores/files/write-temporary.ts';
-import { hasCode } from '../../temporal/process-identity.ts';
+import { hasCode } from '../../temporal/process/process-identity.ts';
 
 /** Writes a file that was not there, as a whole or not at all. Mode 0600. False, and nothing is touched, when it was. */
 export function writeNewFile(path: string, text: string): boolean {

@@ -12,7 +12,7 @@ import {
   rawClient,
   useCluster,
 } from '../../../test/support/postgres/ledgers.ts';
-import { freePorts } from '../../temporal/free-ports.ts';
+import { freePorts } from '../../temporal/server/free-ports.ts';
 import {
   acceptInput,
   accepted,

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../../src/temporal/free-ports.ts';
+import { freePorts } from '../../../src/temporal/server/free-ports.ts';
 import { startChild, type Child } from '../../chaos/child-process.ts';
 import { startCluster, type PostgresCluster } from '../postgres/cluster.ts';
 import { startRedis, type TestRedis } from '../redis/server.ts';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { processStartTime } from '../../../src/temporal/process-identity.ts';
+import { processStartTime } from '../../../src/temporal/process/process-identity.ts';
 import { postgresUnavailableReason } from './binaries.ts';
 import { startCluster } from './cluster.ts';
 

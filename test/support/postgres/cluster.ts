@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { freePorts } from '../../../src/temporal/free-ports.ts';
-import { processStartTime } from '../../../src/temporal/process-identity.ts';
+import { freePorts } from '../../../src/temporal/server/free-ports.ts';
+import { processStartTime } from '../../../src/temporal/process/process-identity.ts';
 import { findPostgresBinaries, postgresUser } from './binaries.ts';
 
 /** As text: the user that the server runs as need not be able to read this repository. */

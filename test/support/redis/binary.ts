@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { defaultCacheDir } from '../../../src/temporal/find-server-binary.ts';
+import { defaultCacheDir } from '../../../src/temporal/binary/find-server-binary.ts';
 
 export interface RedisBinary {
   path: string;

@@ -1,6 +1,6 @@
 /** Test support: a real Redis on a free port of this machine, to be killed and started again. */
 import { Redis } from 'ioredis';
-import { freePorts } from '../../../src/temporal/free-ports.ts';
+import { freePorts } from '../../../src/temporal/server/free-ports.ts';
 import { keepProcess, type KeptProcess } from '../kept-process.ts';
 import { findRedisServer } from './binary.ts';
 

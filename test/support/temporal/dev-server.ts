@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { startEmbeddedServer, type EmbeddedServer } from '../../../src/temporal/embedded-server.ts';
-import { findServerBinary, type ServerBinary } from '../../../src/temporal/find-server-binary.ts';
-import { isRunning, processStartTime, type ProcessIdentity } from '../../../src/temporal/process-identity.ts';
-import { freePorts } from '../../../src/temporal/free-ports.ts';
+import { startEmbeddedServer, type EmbeddedServer } from '../../../src/temporal/server/embedded-server.ts';
+import { findServerBinary, type ServerBinary } from '../../../src/temporal/binary/find-server-binary.ts';
+import { isRunning, processStartTime, type ProcessIdentity } from '../../../src/temporal/process/process-identity.ts';
+import { freePorts } from '../../../src/temporal/server/free-ports.ts';
 
 export interface TestServer extends EmbeddedServer {
   home: string;

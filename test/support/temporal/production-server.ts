@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { defaultCacheDir } from '../../../src/temporal/find-server-binary.ts';
-import { withInstallLock } from '../../../src/temporal/install-lock.ts';
-import { runCommand } from '../../../src/temporal/run-command.ts';
+import { defaultCacheDir } from '../../../src/temporal/binary/find-server-binary.ts';
+import { withInstallLock } from '../../../src/temporal/binary/install-lock.ts';
+import { runCommand } from '../../../src/temporal/process/run-command.ts';
 
 export const PRODUCTION_VERSION = '1.32.0';
 /** The build at first use takes minutes on two cores; hooks that may build must wait for so long. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { defaultCacheDir } from '../../../src/temporal/find-server-binary.ts';
+import { defaultCacheDir } from '../../../src/temporal/binary/find-server-binary.ts';
 
 const VERSION = '1.38.0';
 const MAVEN_TIMEOUT_MS = 5 * 60_000;
