@@ -65,7 +65,22 @@ describe('holdfast erase', () => {
       code: 1,
       err: expect.stringMatching(/add --yes/),
     });
-    expect(await atHome('erase', '--yes')).toMatchObject({ code: 1, err: expect.stringMatching(/--tenant NAME/) });
+    expect(await atHome('erase', '--yes')).toMatchObject({ code: 1, err: expect.stringMatching(/name a tenant/) });
+  });
+
+  test('an empty value is refused, and does not widen what is erased', async () => {
+    const ann = await ask(ANN, 'key-of-ann');
+    for (const at of [atHome, atGateway]) {
+      expect(await at('erase', '--tenant', 'acme', '--subject', '', '--yes')).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/^invalid_request: subject: /),
+      });
+      expect(await at('erase', '--tenant', '', '--subject', ANN, '--yes')).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/^invalid_request: tenant: /),
+      });
+    }
+    expect((await callOf(ann.id)).erasedAt).toBeUndefined();
   });
 
   test('an id that no call ever had is no success, over HTTP and at the command line', async () => {

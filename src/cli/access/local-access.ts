@@ -5,6 +5,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { CallView } from '../../core/ports/ledger/views.ts';
 import { createAdministration, newKeySchema, type AdministrationLedger } from '../../gateway/administration.ts';
 import { providerAdapters } from '../../providers/registry.ts';
+import { checkInput } from './check-input.ts';
 import { openHomeStores, type HomeStores } from './home-stores.ts';
 import type { SystemAccess } from './system-access.ts';
 
@@ -37,15 +38,7 @@ export function createLocalAccess(home: string, env: NodeJS.ProcessEnv): SystemA
     models: async () => Promise.resolve(administration().models()),
     keys: async () => administration().keys(),
     async createKey(given) {
-      const checked = newKeySchema.safeParse(given);
-      if (!checked.success) {
-        const [issue] = checked.error.issues;
-        throw new HoldfastError(
-          'invalid_request',
-          `${String(issue?.path[0] ?? 'key')}: ${issue?.message ?? 'not valid'}.`,
-        );
-      }
-      return administration().createKey(checked.data, LOCAL_ACTOR);
+      return administration().createKey(checkInput(newKeySchema, given, 'key'), LOCAL_ACTOR);
     },
     async revokeKey(name) {
       return { entry: await administration().revokeKey(name, LOCAL_ACTOR) };

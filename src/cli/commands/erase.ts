@@ -3,6 +3,8 @@ import { confirm, isCancel } from '@clack/prompts';
 import type { Command } from 'commander';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Erasure } from '../../core/ports/ledger/upkeep.ts';
+import { eraseSchema } from '../../gateway/administration.ts';
+import { checkInput } from '../access/check-input.ts';
 import { withAccess } from '../access/with-access.ts';
 import { JSON_FLAG, show, type CliContext } from '../context.ts';
 
@@ -22,12 +24,12 @@ export function registerErase(program: Command, context: CliContext): void {
     .option('--yes', 'do not ask')
     .option(...JSON_FLAG)
     .action(async ({ tenant, subject, yes = false, json = false }: EraseFlags) => {
-      if (!tenant && !subject) {
-        throw new HoldfastError('invalid_request', 'Say what to erase: --tenant NAME, --subject VALUE, or both.');
+      // An empty value, such as a script's unset variable, must not widen what is erased.
+      const request = checkInput(eraseSchema, { tenant, subject }, 'erase');
+      if (!yes) {
+        const isSubject = subject !== undefined;
+        await ask(context, isSubject ? 'the content of this subject' : `all content of the tenant ${String(tenant)}`);
       }
-      if (!yes)
-        await ask(context, subject ? 'the content of this subject' : `all content of the tenant ${String(tenant)}`);
-      const request = { ...(tenant && { tenant }), ...(subject && { subject }) };
       const erasure = await withAccess(context.env, (access) => access.erase(request));
       show(context, { json }, erasure, () => linesOf(erasure));
     });
