@@ -21,7 +21,11 @@ const WIRE_KEYS = new Set(
   safetySettings safety_identifier safety_settings service_tier stop_sequences stream_options tool_call_id top_logprobs
   unevaluatedItems unevaluatedProperties web_search_options`.split(/\s+/),
 );
+/** Printable ASCII without quotes and backslashes, such as base64: it is the same in JSON. */
+const NEEDS_NO_ESCAPES = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const HASH_BASE = 0x01000193;
+/** A power of two, far above the windows of a message, which is cut to some hundred characters. */
+const HASH_BUCKETS = 2 ** 16;
 
 /** @example concealEcho('Bad input: tell me a secret story', undefined, request) // 'Bad input: [content]' */
 export function concealEcho(message: string, secret: string | undefined, request: CallRequest): string {
@@ -35,6 +39,7 @@ export function concealEcho(message: string, secret: string | undefined, request
 function* textsOf(value: Json | undefined): Generator<string> {
   if (typeof value === 'string') {
     yield value;
+    if (NEEDS_NO_ESCAPES.test(value)) return;
     const json = JSON.stringify(value);
     if (json.length > value.length + 2) yield json;
     const ascii = json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -53,22 +58,25 @@ function* textsOf(value: Json | undefined): Generator<string> {
 function maskShared(message: string, sources: Iterable<string>, length: number, mask: string): string {
   if (length === 0 || message.length < length) return message;
   const sought = new Map<number, Map<string, number[]>>();
-  for (const [position, hash] of rollingHashes(message, length)) {
+  /** Tells nearly all windows of a source apart from those of the message without a look into the map. */
+  const mayBeSought = new Uint8Array(HASH_BUCKETS);
+  eachWindow(message, length, (position, hash) => {
     const run = message.slice(position, position + length);
     const runs = sought.get(hash) ?? new Map<string, number[]>();
     sought.set(hash, runs.set(run, [...(runs.get(run) ?? []), position]));
-  }
+    mayBeSought[hash & (HASH_BUCKETS - 1)] = 1;
+  });
   const shared = new Uint8Array(message.length);
   for (const source of sources) {
-    for (const [at, hash] of rollingHashes(source, length)) {
-      const runs = sought.get(hash);
-      if (!runs) continue;
+    eachWindow(source, length, (at, hash) => {
+      const runs = mayBeSought[hash & (HASH_BUCKETS - 1)] === 1 ? sought.get(hash) : undefined;
+      if (!runs) return;
       const run = source.slice(at, at + length);
       for (const position of runs.get(run) ?? []) shared.fill(1, position, position + length);
       // Found once is enough; a prompt that repeats itself would be marked over and over.
       runs.delete(run);
       if (runs.size === 0) sought.delete(hash);
-    }
+    });
   }
   let text = '';
   for (let index = 0; index < message.length; index++) {
@@ -78,14 +86,17 @@ function maskShared(message: string, sources: Iterable<string>, length: number, 
   return text;
 }
 
-/** The hash of each window of `length` characters, with where it begins. */
-function* rollingHashes(text: string, length: number): Generator<[number, number]> {
+/**
+ * Visits each window of `length` characters with where it begins and its hash. It allocates nothing: a request with images has
+ * millions of windows, and the event loop waits for all of them.
+ */
+function eachWindow(text: string, length: number, visit: (position: number, hash: number) => void): void {
   let leaving = 1;
   for (let step = 1; step < length; step++) leaving = Math.imul(leaving, HASH_BASE);
   let hash = 0;
   for (let index = 0; index < text.length; index++) {
     if (index >= length) hash = (hash - Math.imul(text.charCodeAt(index - length), leaving)) | 0;
     hash = (Math.imul(hash, HASH_BASE) + text.charCodeAt(index)) | 0;
-    if (index >= length - 1) yield [index - length + 1, hash];
+    if (index >= length - 1) visit(index - length + 1, hash);
   }
 }

@@ -174,6 +174,24 @@ describe('inline data', () => {
     ['a data URL', { type: 'image_url', image_url: { url: `data:image/png;base64,${base64}` } }],
     ['an Anthropic source', { type: 'image', source: { type: 'base64', media_type: 'image/png', data: base64 } }],
     ['OpenAI audio', { type: 'input_audio', input_audio: { format: 'wav', data: base64 } }],
+    [
+      "an image in a tool's result",
+      {
+        type: 'tool_result',
+        tool_use_id: 'x',
+        content: [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: base64 } }],
+      },
+    ],
+    [
+      'an image in a document',
+      {
+        type: 'document',
+        source: {
+          type: 'content',
+          content: [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: base64 } }],
+        },
+      },
+    ],
   ];
   it.each(untouched)('in %s passes untouched', (_, part) => {
     expect(inspect({ messages: [{ role: 'user', content: [part] }] })).toEqual({
@@ -189,6 +207,22 @@ describe('inline data', () => {
   ];
   it.each(disguised)('does not hide %s', (_, content) => {
     expect(blockedBy({ messages: [{ role: 'user', content }] })).toMatchObject({ code: 'content_blocked' });
+  });
+
+  const key = 'AKIAABCDEFGHIJ234567';
+  const elsewhere: [string, JsonObject][] = [
+    ["a tool's input", { messages: [{ content: [{ type: 'tool_use', input: { format: 'csv', data: key } }] }] }],
+    [
+      "a source in a tool's input",
+      { messages: [{ content: [{ input: { source: { type: 'base64', media_type: 'image/png', data: key } } }] }] },
+    ],
+    ['metadata', { metadata: { format: 'csv', data: key } }],
+    ['a source that is no part of a message', { source: { type: 'base64', media_type: 'image/png', data: key } }],
+    ['a source without a media type', { messages: [{ content: [{ source: { type: 'base64', data: key } }] }] }],
+    ['tags', { format: 'csv', data: key }],
+  ];
+  it.each(elsewhere)('is not what %s has under such names', (_, body) => {
+    expect(blockedBy(body)).toMatchObject({ code: 'content_blocked' });
   });
 });
 

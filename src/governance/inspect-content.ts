@@ -41,7 +41,7 @@ export function createContentInspector(settings: InspectionSettings): (request: 
     if (Array.isArray(value)) return value.map((item, index) => inspect(item, `${path}[${String(index)}]`) ?? null);
     if (isJsonObject(value)) {
       return mapObject(value, (field, key) =>
-        key === 'data' && isInlineSource(value) ? field : inspect(field, path === '' ? key : `${path}.${key}`),
+        key === 'data' && isInlineSource(value, path) ? field : inspect(field, path === '' ? key : `${path}.${key}`),
       );
     }
     return value;
@@ -72,7 +72,15 @@ function isInlineData(text: string): boolean {
   return text.startsWith('data:') && INLINE_DATA.test(text);
 }
 
+/**
+ * Where a message carries an image, a document or a sound: a part of its content, or of a tool's result in it. Elsewhere, as in
+ * a tool's input or in metadata, fields of these names are the caller's own text.
+ */
+const MEDIA_PATH = /^messages\[\d+\](?:\.content\[\d+\]){1,2}(?:\.source\.content\[\d+\])?\.(source|input_audio)$/;
+
 /** Anthropic's base64 source and OpenAI's audio: the data stands apart from its type. */
-function isInlineSource({ type, format, data }: JsonObject): boolean {
-  return (type === 'base64' || typeof format === 'string') && typeof data === 'string' && BASE64.test(data);
+function isInlineSource({ type, media_type: mediaType, format, data }: JsonObject, path: string): boolean {
+  const place = MEDIA_PATH.exec(path)?.[1];
+  if (place === undefined || typeof data !== 'string' || !BASE64.test(data)) return false;
+  return place === 'source' ? type === 'base64' && typeof mediaType === 'string' : typeof format === 'string';
 }
