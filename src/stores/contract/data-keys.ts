@@ -103,6 +103,26 @@ export function describeDataKeys(open: OpenStore): void {
       expect((await storedBytes()) / before).toBeCloseTo(0.5, 1);
     });
 
+    test("a subject's key goes with its last payload, a tenant's key stays, and the subject's next call gets another", async () => {
+      const { ledger, keys, payloads, clock } = await open();
+      const [ann, bob, none] = [
+        await accept(ledger, 'a', callOf('ann')),
+        await accept(ledger, 'b', callOf('bob')),
+        await accept(ledger, 'c', callOf(null)),
+      ];
+      for (const { id } of [ann, none]) await ledger.settle(cancelled(id));
+      clock.now += 2 * DAY_MS;
+      expect(await ledger.prune(clock.now, 90 * DAY_MS)).toMatchObject({ payloads: 2, calls: 0 });
+      const again = await accept(ledger, 'd', callOf('ann'));
+      expect(await payloads.get(again.ref)).toEqual(bytes('the same question'));
+      expect(await payloads.get(bob.ref)).toEqual(bytes('the same question'));
+      await ledger.settle(cancelled(again.id));
+      clock.now += 2 * DAY_MS;
+      await ledger.prune(clock.now, 90 * DAY_MS);
+      // Bob's call is open and keeps its request; the tenant's own key is the other.
+      expect(await keys.rotateDataKeys('op')).toMatchObject({ retired: 2, unreadable: 0 });
+    });
+
     test('parts live as long as any call that has them, an open call keeps its own, and then all are pruned', async () => {
       const { ledger, payloads, clock, storedBytes } = await open();
       const first = await accept(ledger, 'first', callOf(null, 'acme', { requestBytes: requestOf(40) }));

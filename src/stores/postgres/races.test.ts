@@ -2,7 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { postgresUnavailableReason } from '../../../test/support/postgres/binaries.ts';
 import { expectConsistentSums } from '../../../test/support/postgres/consistent-sums.ts';
-import { isAnyoneWaiting, ledgerAt, newLedger, rawClient, useCluster } from '../../../test/support/postgres/ledgers.ts';
+import {
+  countWaiting,
+  isAnyoneWaiting,
+  ledgerAt,
+  newLedger,
+  rawClient,
+  useCluster,
+} from '../../../test/support/postgres/ledgers.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import {
   HOUR_MS,
@@ -266,6 +273,37 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
     await other.query('commit');
     expect(await pruning).toMatchObject({ calls: 1, [table]: 0 });
     expect(await cluster().query(url, `select count(*)::int as n from ${table}`)).toEqual([{ n: 1 }]);
+  });
+
+  test('G5 what is erased while the keys are rotated is gone', async () => {
+    const { ledger, keys, payloads, url } = await newLedger(cluster());
+    const { ledger: other } = await ledgerAt(url);
+    const principal = { tenant: 'acme', key: null, models: null };
+    const call = { kind: 'chat', model: 'smart', principal, tags: { user: 'ann' } } as const;
+    const result = await ledger.accept(acceptInput('a', { call }));
+    if (result.status !== 'accepted') throw new Error(result.status);
+    const { callId, requestRef } = result.input;
+    await ledger.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
+    // The rotation waits where it makes a key, the erasure where it clears the call: so far apart that neither misses the other.
+    const [keyMaking, clearing] = [await rawClient(url), await rawClient(url)];
+    await keyMaking.query('begin');
+    await keyMaking.query('select * from master_key for update');
+    await clearing.query('begin');
+    await clearing.query('select * from calls for update');
+    const rotating = keys.rotateDataKeys('op');
+    while ((await countWaiting(cluster(), url)) < 1);
+    const erasing = other.erase({ tenant: 'acme', subject: 'ann', actor: 'dpo' });
+    const isErased = async () => (await other.listAudit(0, 10)).some(({ action }) => action === 'content.erase');
+    while ((await countWaiting(cluster(), url)) < 2 && !(await isErased()));
+    await keyMaking.query('commit');
+    await rotating;
+    await clearing.query('commit');
+    expect(await erasing).toMatchObject({ calls: 1, payloads: 1 });
+    expect(await payloads.get(requestRef ?? '')).toBeNull();
+    expect(await other.getCall(callId)).toMatchObject({
+      tags: { user: '(erased)' },
+      erasedAt: expect.any(String) as string,
+    });
   });
 
   test('two nodes that prune at once delete each row once', async () => {

@@ -171,6 +171,7 @@ export function createClearErased(parts: LedgerParts) {
   };
 
   return {
+    hasBudgets: users.hasBudgets,
     /** After the erasure itself. */
     async clear(erasure: ErasuresTable): Promise<Cleared> {
       const calls = await clear(erasure);

@@ -8,12 +8,13 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { EraseInput, Erasure } from '../../core/ports/ledger/upkeep.ts';
 import { within, type ClearErased } from './clear-erased.ts';
 import type { ErasedScope } from './erased-users.ts';
+import { ALL_DATA_KEYS } from './locks.ts';
 import type { LedgerParts } from './parts.ts';
 import type { ErasuresTable, Tx } from './schema.ts';
 
 export function createErase(
   parts: LedgerParts,
-  { clear }: Pick<ClearErased, 'clear'>,
+  { clear, hasBudgets }: Pick<ClearErased, 'clear' | 'hasBudgets'>,
   overwriteOld: () => Promise<Erasure['oldBytes']>,
 ): { erase(input: EraseInput): Promise<Erasure> } {
   const destroyKeys = async (tx: Tx, { tenant, subject }: ErasedScope, actor: string): Promise<string[]> => {
@@ -60,13 +61,16 @@ export function createErase(
       }
       const handle = subject === null ? null : await parts.ownKeys.subjectHandle(subject);
       const scope: ErasedScope = { tenant, subject: handle };
+      // Of a subject whose calls are all pruned, key and payloads are gone as well, and only its sums may bear its name.
+      const isPayer = await hasBudgets(scope);
       const { keys, erasure } = await parts.write(async (tx) => {
+        await parts.locks.name(tx, ALL_DATA_KEYS);
         // The keys first: whoever seals with one of them has committed by now, or finds it gone.
         const keys = await destroyKeys(tx, scope, actor);
         const open = await countOpen(tx, scope);
         if (open > 0) throw stillOpen(open);
         const newest = await newestCall(tx, scope);
-        if (keys.length === 0 && newest === null) throw nothingFound(scope);
+        if (keys.length === 0 && newest === null && !isPayer) throw nothingFound(scope);
         const erasure = await note(tx, scope, newest);
         const name = handle === null ? `tenant:${tenant ?? ''}` : `subject:${handle}`;
         const details = { tenant, keys: keys.length };

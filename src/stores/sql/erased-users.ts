@@ -97,6 +97,22 @@ export function createErasedUsers(parts: LedgerParts) {
     return erased.subject === null || erased.subject === subject ? { tenant, subject } : null;
   };
 
+  /** The budgets of its users that still stand under their names. */
+  async function* budgetsOf(erased: ErasedScope) {
+    const prefix = erased.tenant === null ? PREFIX : `${PREFIX}${erased.tenant}/`;
+    for (let last = prefix; ;) {
+      const page = await parts.read((tx) =>
+        windows.scopes.all(tx, { after: last, before: after(prefix), limit: PAGE }),
+      );
+      for (const { scope } of page) {
+        last = scope;
+        const user = await userOf(scope, erased);
+        if (user) yield { scope, user };
+      }
+      if (page.length < PAGE) return;
+    }
+  }
+
   /** What calls that are deleted by now have spent. Where the user has come back, the scope is in use again, and stays. */
   const moveRest = async (scope: string, user: { tenant: string; subject: string }): Promise<void> => {
     const keys = await parts.read(async (tx) =>
@@ -133,6 +149,10 @@ export function createErasedUsers(parts: LedgerParts) {
   };
 
   return {
+    async hasBudgets(erased: ErasedScope): Promise<boolean> {
+      const { done } = await budgetsOf(erased).next();
+      return done !== true;
+    },
     /** Gives the holds of these calls, which the transaction has locked, and their part of the sums to the pseudonyms. */
     async rename(tx: Tx, calls: readonly Pick<CallsTable, 'id' | 'tenant' | 'subject'>[]): Promise<void> {
       const moves = new Map<string, Move>();
@@ -156,18 +176,7 @@ export function createErasedUsers(parts: LedgerParts) {
     },
     /** What no call leads to any more: sums of calls that were deleted before, and alerts that nobody took yet. */
     async renameRest(erased: ErasedScope, until: number): Promise<void> {
-      const prefix = erased.tenant === null ? PREFIX : `${PREFIX}${erased.tenant}/`;
-      for (let last = prefix; ;) {
-        const page = await parts.read((tx) =>
-          windows.scopes.all(tx, { after: last, before: after(prefix), limit: PAGE }),
-        );
-        for (const { scope } of page) {
-          last = scope;
-          const user = await userOf(scope, erased);
-          if (user) await moveRest(scope, user);
-        }
-        if (page.length < PAGE) break;
-      }
+      for await (const { scope, user } of budgetsOf(erased)) await moveRest(scope, user);
       await rewriteAlerts(erased, until);
     },
   };

@@ -1,9 +1,15 @@
 /**
  * What a writing transaction locks. On SQLite it is alone from its first statement on, and these do nothing. Elsewhere
  * several write at once, and every verb takes its locks in one order, or two of them could wait on each other:
- * the claimed key, the call, the data key, the payload, the budget windows (sorted), the audit chain.
+ * the claimed key or the data keys' name, the call, the data key, the payload, the budget windows (sorted), the audit chain.
  */
 import type { Tx } from './schema.ts';
+
+/**
+ * Taken by name before anything else by whoever goes through data keys by their scope. An erasure beside a rotation would not
+ * see the keys that this one has just made, and the rotation would move to them what the erasure takes for unreadable.
+ */
+export const ALL_DATA_KEYS = 'data-keys';
 
 export interface Locks {
   /** Makes a select lock the rows that it gives until the transaction ends. */

@@ -1,9 +1,11 @@
 /** Retention. Works in batches, so that calls never wait long for the write lock. */
+import type { ExpressionBuilder } from 'kysely';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { LedgerParts } from './parts.ts';
 import { DamagedPayloadError } from './payloads.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
+import type { Tables } from './schema.ts';
 
 const BATCH = 500;
 const DAY_MS = 24 * 3_600_000;
@@ -107,22 +109,46 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
 
   // The audit log says who destroyed it, and when.
   const usedUpKeys = prepare((p: { limit: number }) =>
-    db.deleteFrom('data_keys').where(
-      'id',
-      'in',
-      locks.freeRows(
-        db
-          .selectFrom('data_keys')
-          .select('id')
-          .where('state', '<>', 'active')
-          .where('purpose', '=', 'payloads')
-          .where((eb) =>
-            eb.not(eb.exists(eb.selectFrom('payloads').select('ref').whereRef('payloads.key_id', '=', 'data_keys.id'))),
-          )
-          .limit(p.limit),
+    db
+      .deleteFrom('data_keys')
+      .where(
+        'id',
+        'in',
+        locks.freeRows(
+          db
+            .selectFrom('data_keys')
+            .select('id')
+            .where('state', '<>', 'active')
+            .where('purpose', '=', 'payloads')
+            .where(sealsNothing)
+            .limit(p.limit),
+        ),
       ),
-    ),
   );
+
+  /**
+   * A subject's key goes with its last payload, or there would be one for ever of everyone who ever called. In two statements:
+   * the locks of the first keep writers off, and only the second is sure to see what they had written before. A writer that
+   * knows the key from before finds it gone and begins again with a new one.
+   */
+  const deleteIdleKeys = (): Promise<number> =>
+    context.write(async (tx) => {
+      const idle = await locks
+        .freeRows(
+          tx
+            .selectFrom('data_keys')
+            .select('id')
+            .where('state', '=', 'active')
+            .where('purpose', '=', 'payloads')
+            .where('subject', '<>', '')
+            .where(sealsNothing)
+            .limit(BATCH),
+        )
+        .execute();
+      const ids = idle.map(({ id }) => id);
+      if (ids.length > 0) await tx.deleteFrom('data_keys').where('id', 'in', ids).where(sealsNothing).execute();
+      return ids.length;
+    });
 
   // Sums of periods that are long over. What still holds money waits for its attempt; a total has no end.
   const windows = prepare((p: { before: number; limit: number }) =>
@@ -178,8 +204,9 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
     }
   };
 
-  const deleteUsedUpKeys = async () => {
+  const deleteKeysWithoutPayloads = async () => {
     while ((await context.write((tx) => usedUpKeys.run(tx, { limit: BATCH }))) === BATCH);
+    while ((await deleteIdleKeys()) === BATCH);
   };
 
   const inBatches = async <P extends { before: number }>(
@@ -204,8 +231,12 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
         payloads: (await clearErased()) + (await inBatches(payloads, { before: now })),
         windows: await inBatches(windows, { before: now - callRetentionMs - WINDOW_GRACE_MS }),
       };
-      await deleteUsedUpKeys();
+      await deleteKeysWithoutPayloads();
       return pruned;
     },
   };
+}
+
+function sealsNothing(eb: ExpressionBuilder<Tables, 'data_keys'>) {
+  return eb.not(eb.exists(eb.selectFrom('payloads').select('ref').whereRef('payloads.key_id', '=', 'data_keys.id')));
 }

@@ -5,6 +5,7 @@ import { createHistorySealer, historyKeyBytes } from '../crypto/history-key.ts';
 import { masterKeyFingerprint } from '../crypto/master-key-fingerprint.ts';
 import { seal } from '../crypto/seal.ts';
 import { StaleKeyError, contextOf } from './data-keys.ts';
+import { ALL_DATA_KEYS } from './locks.ts';
 import type { LedgerParts } from './parts.ts';
 import { prepare } from './prepared.ts';
 import type { DataKeysTable, Tx } from './schema.ts';
@@ -39,6 +40,7 @@ export function createKeyRotation(parts: LedgerParts, currentMaster: Uint8Array)
 
   const retire = (actor: string) =>
     parts.write(async (tx) => {
+      await locks.name(tx, ALL_DATA_KEYS);
       const rows = await tx
         .updateTable('data_keys')
         .set({ state: 'retired', ended_at: parts.now(), ended_by: actor })
@@ -78,6 +80,7 @@ export function createKeyRotation(parts: LedgerParts, currentMaster: Uint8Array)
 
   const resealBatch = (after: string) =>
     parts.write(async (tx) => {
+      await locks.name(tx, ALL_DATA_KEYS);
       const rows = await underRetired.all(tx, { after, limit: RESEAL_BATCH });
       let unreadable = 0;
       for (const { ref, sealed, id, wrapped, tenant, subject } of rows) {

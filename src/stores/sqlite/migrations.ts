@@ -176,4 +176,8 @@ export const migrations: readonly string[] = [
   alter table calls add column repeat_hash text;
   create index calls_owed on calls (repeat_hash) where repeat_hash is not null;
   `,
+  `
+  -- Whether an open call needs a payload is asked of each one that is pruned.
+  create index calls_open_request on calls (request_ref) where state <> 'ended';
+  `,
 ];

@@ -68,6 +68,11 @@ export async function rawClient(url: string): Promise<pg.Client> {
 }
 
 export async function isAnyoneWaiting(cluster: PostgresCluster, url: string): Promise<boolean> {
+  return (await countWaiting(cluster, url)) > 0;
+}
+
+/** How many sessions wait for locks. */
+export async function countWaiting(cluster: PostgresCluster, url: string): Promise<number> {
   const waiting = "select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock'";
-  return (await cluster.query(url, waiting))[0]?.['n'] !== 0;
+  return Number((await cluster.query(url, waiting))[0]?.['n']);
 }
