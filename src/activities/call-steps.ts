@@ -20,7 +20,7 @@ import type { CallSteps } from './types.ts';
 
 export interface CallStepDeps {
   settings: Pick<Settings, 'providers'>;
-  decide(input: CallInput, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
+  decide(input: CallInput, asked: { request: CallRequest; canonical: JsonObject }): Promise<Omit<AdmitInput, 'callId'>>;
   ledger: Ledger;
   payloads: PayloadStore;
   bus: StreamBus;
@@ -78,7 +78,7 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
         const input = await withTeam(await withRow(started), started.principal.team);
         const request = await loadRequest(deps.payloads, input);
         const { request: canonical } = deps.doorWire(request).toCanonical(request);
-        const decision = withRef(await deps.decide(input, canonical), input);
+        const decision = withRef(await deps.decide(input, { request, canonical }), input);
         const admission = await deps.ledger.admit({ callId: input.callId, ...decision });
         await deps.faults?.reach('after-hold', input.callId);
         return admission;

@@ -27,6 +27,15 @@ describe('a charge', () => {
     expect(charge).toMatchObject({ pricing: 'priced', costNanoUsd: 12_500_000_000n });
   });
 
+  it('is estimated where the provider was to run tools, whose fees no count shows, unless those were left out', () => {
+    const usage = { ...NO_USAGE, inputTokens: 1_000 };
+    const searching = { ...request, body: { ...request.body, web_search_options: {} } };
+    const at = (wire: ProviderAnswer['wire']) =>
+      chargeAttempt(prices, provider, 'gpt-4o', searching, { ...answerOf(usage, { text: 'x' }), wire });
+    expect(at('openai-chat')).toMatchObject({ pricing: 'estimated', costNanoUsd: 2_500_000n });
+    expect(at('anthropic-messages')).toMatchObject({ pricing: 'priced' });
+  });
+
   it('is estimated from what is there where the provider gave none, such as of a stream that broke off', () => {
     const charge = chargeOf(answerOf(null, { text: 'I am well, thank', reasoning: 'hm' }));
     expect(charge.pricing).toBe('estimated');

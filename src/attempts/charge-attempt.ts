@@ -7,6 +7,7 @@ import type { ProviderSettings } from '../core/settings.ts';
 import { NO_USAGE, type Usage } from '../core/usage.ts';
 import { chargeFor } from '../ledger/pricing/charge.ts';
 import { countTextTokens, estimateInputTokens } from '../providers/estimate-tokens.ts';
+import { asksForProviderTools } from '../providers/provider-tools.ts';
 import { toCanonical } from '../providers/to-canonical.ts';
 
 export function chargeAttempt(
@@ -20,7 +21,8 @@ export function chargeAttempt(
     provider,
     model,
     usage: answer.usage ?? estimateUsage(toCanonical(request).request, answer),
-    isEstimate: answer.usage === null,
+    // Fees of searches and the like stand in no count.
+    isEstimate: answer.usage === null || (asksForProviderTools(request) && request.wire === answer.wire),
     rawUsage: answer.rawUsage,
     serviceTier: answer.serviceTier,
   });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { parseSettings } from '../config/load.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { CallRequest } from '../core/ports/provider.ts';
 import type { Principal } from '../core/call/types.ts';
 import type { BudgetSettings } from '../core/settings.ts';
 import { createPriceBook } from '../ledger/pricing/price-book.ts';
 import { providerAdapters } from '../providers/registry.ts';
+import { asksForProviderTools } from '../providers/provider-tools.ts';
 import { requiredCapabilities } from '../providers/required-capabilities.ts';
 import { credentialOf, decideAdmission, type AdmissionDeps } from './admission.ts';
 import { allowedModelsPolicy, type PolicyRequest } from './policy.ts';
@@ -37,12 +39,14 @@ const deps: AdmissionDeps = {
     },
   },
   requiredCapabilities,
-  worstCase: (provider, model, inputTokens, maxOutputTokens) =>
-    prices.worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens }),
+  asksForProviderTools,
+  worstCase: (query) => prices.worstCaseNanoUsd(query),
   newDecisionId: () => 'dec_1',
 };
 const anyone: Principal = { tenant: 'acme', key: 'app', models: null };
 const chat = (extra: JsonObject = {}): JsonObject => ({ messages: [{ role: 'user', content: 'hi' }], ...extra });
+const asOpenAi = (canonical: JsonObject) =>
+  ({ request: { wire: 'openai-chat', stream: false, body: canonical }, canonical }) as const;
 const budget = (extra: Partial<BudgetSettings> = {}): BudgetSettings => ({
   scope: 'tenant:acme',
   period: 'day',
@@ -58,13 +62,15 @@ async function decide(
   model: string,
   options: {
     canonical?: JsonObject;
+    request?: CallRequest;
     budgets?: BudgetSettings[];
     principal?: Principal;
     kind?: 'chat' | 'embedding';
   } = {},
 ) {
   const { canonical = chat({ max_tokens: 10 }), budgets = [], principal = anyone, kind = 'chat' } = options;
-  return decideAdmission(deps, { input: { kind, model, principal }, canonical, budgets });
+  const asked = { ...asOpenAi(canonical), ...(options.request && { request: options.request }) };
+  return decideAdmission(deps, { input: { kind, model, principal }, ...asked, budgets });
 }
 
 async function planOf(...args: Parameters<typeof decide>) {
@@ -108,7 +114,7 @@ describe('policy', () => {
   it('is asked with who, what and the tags', async () => {
     asked.length = 0;
     const input = { kind: 'chat' as const, model: 'smart', principal: anyone, tags: { team: 'x' } };
-    await decideAdmission(deps, { input, canonical: chat(), budgets: [] });
+    await decideAdmission(deps, { input, ...asOpenAi(chat()), budgets: [] });
     expect(asked).toEqual([{ principal: anyone, kind: 'chat', model: 'smart', tags: { team: 'x' } }]);
   });
 
@@ -116,7 +122,7 @@ describe('policy', () => {
     const broken = { ...deps, policy: { decide: () => Promise.reject(new Error('engine down')) } };
     const request = {
       input: { kind: 'chat' as const, model: 'smart', principal: anyone },
-      canonical: chat(),
+      ...asOpenAi(chat()),
       budgets: [],
     };
     await expect(decideAdmission(broken, request)).rejects.toThrow('engine down');
@@ -186,6 +192,28 @@ describe('the worst case', () => {
     expect(amount(unbounded.candidates[0]?.worstCaseNanoUsd)).toBeGreaterThan(
       amount(byRoute.candidates[0]?.worstCaseNanoUsd),
     );
+  });
+
+  it('is that of a dearer service tier where the request asks for one, and never of a cheaper', async () => {
+    const worst = async (tier: JsonObject) =>
+      amount(
+        (await planOf('smart', { canonical: chat({ max_tokens: 1_000, ...tier }) })).candidates[0]?.worstCaseNanoUsd,
+      );
+    const standard = await worst({});
+    expect(await worst({ service_tier: 'priority' })).toBe(2n * standard);
+    expect(await worst({ service_tier: 'flex' })).toBe(standard);
+  });
+
+  it("is null for a candidate on the request's own wire where that is to run tools, and bounded where they are left out", async () => {
+    const body = { max_tokens: 100, tools: [{ type: 'web_search_20250305', name: 'web_search' }] };
+    const request: CallRequest = { wire: 'anthropic-messages', stream: false, body };
+    const { candidates } = await planOf('smart', { request });
+    expect(candidates).toMatchObject([
+      { provider: 'openai', worstCaseNanoUsd: expect.any(String) as string },
+      { provider: 'claude', worstCaseNanoUsd: null },
+    ]);
+    const strict = await planOf('smart', { request, budgets: [budget()] });
+    expect(strict.candidates.map(({ provider }) => provider)).toEqual(['openai']);
   });
 
   it('is null without a price', async () => {

@@ -2,9 +2,9 @@
 import type { Admission, CallInput, CallMode, Candidate, RoutePlan } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { NanoUsd } from '../core/money.ts';
-import type { Capability, ProviderAdapter } from '../core/ports/provider.ts';
-import type { BudgetSettings, ProviderSettings, RouteSettings, Settings } from '../core/settings.ts';
+import type { PriceBook } from '../core/ports/price-book.ts';
+import type { Capability, CallRequest, ProviderAdapter } from '../core/ports/provider.ts';
+import type { BudgetSettings, RouteSettings, Settings } from '../core/settings.ts';
 import { routeOf } from '../routing/route.ts';
 import type { Payer } from './paid-scopes.ts';
 import type { PolicyEngine } from './policy.ts';
@@ -15,13 +15,15 @@ export interface AdmissionDeps {
   adapters: ReadonlyMap<string, ProviderAdapter>;
   policy: PolicyEngine;
   requiredCapabilities(canonical: JsonObject): ReadonlySet<Capability>;
-  /** Null when the price is not known. */
-  worstCase(provider: ProviderSettings, model: string, inputTokens: number, outputTokens: number): NanoUsd | null;
+  /** Whether a provider of the request's own wire is asked for tools that it runs itself. */
+  asksForProviderTools(request: CallRequest): boolean;
+  worstCase: PriceBook['worstCaseNanoUsd'];
   newDecisionId(): string;
 }
 
 export interface AdmissionRequest {
   input: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags' | 'takesRollbacks' | 'mode'>;
+  request: CallRequest;
   canonical: JsonObject;
   /** Who pays beside tenant and key. */
   payer?: Pick<Payer, 'team' | 'user'>;
@@ -58,17 +60,28 @@ export async function refusalOf(
 
 function planRoute(
   deps: AdmissionDeps,
-  { input, canonical, payer = {}, budgets }: AdmissionRequest,
+  { input, request, canonical, payer = {}, budgets }: AdmissionRequest,
   decisionId: string,
 ): Omit<RoutePlan, 'requestRef'> {
   const route = routeOf(deps.settings, input.model);
   const able = ableTargets(deps, route, canonical, input.mode);
   const inputTokens = inputTokenBound(canonical);
-  const candidates = able.map(({ provider, model, maxOutput, worksAlone }): Candidate => {
+  const openWire = deps.asksForProviderTools(request) ? request.wire : null;
+  const serviceTier = canonical['service_tier'];
+  const candidates = able.map(({ provider, model, wire, maxOutput, worksAlone }): Candidate => {
     const outputTokens =
       input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
-    const worstCase =
-      inputTokens === null || outputTokens === null ? null : deps.worstCase(provider, model, inputTokens, outputTokens);
+    // On another wire those tools are left out, with a warning.
+    const isBounded = inputTokens !== null && wire !== openWire;
+    const worstCase = isBounded
+      ? deps.worstCase({
+          provider,
+          model,
+          inputTokens,
+          maxOutputTokens: outputTokens,
+          serviceTier: typeof serviceTier === 'string' ? serviceTier : null,
+        })
+      : null;
     const isLong = outputTokens !== null && outputTokens >= (route.background.fromOutputTokens ?? Infinity);
     return {
       provider: provider.name,
@@ -84,7 +97,7 @@ function planRoute(
     throw new HoldfastError(
       'budget_exceeded',
       `The hard budget of ${strict?.scope ?? 'this caller'} needs a known price and bounds on input and output. ` +
-        'Send max_tokens, send files inline and not by URL or id, add a price override, or set allowUnbounded on the budget.',
+        'Send max_tokens, send files inline and not by URL or id, leave out tools that the provider runs, add a price override, or set allowUnbounded on the budget.',
       { details: { scope: strict?.scope ?? null } },
     );
   }
@@ -120,7 +133,7 @@ function ableTargets(deps: AdmissionDeps, route: RouteSettings, canonical: JsonO
     const lacks = [...required].filter((capability) => !supports.has(capability));
     if (mode === 'background' && !worksAlone) lacks.push('background');
     for (const capability of lacks) missing.add(capability);
-    return lacks.length > 0 ? [] : [{ provider, model, maxOutput: maxOutput ?? null, worksAlone }];
+    return lacks.length > 0 ? [] : [{ provider, model, wire: adapter.wire, maxOutput: maxOutput ?? null, worksAlone }];
   });
   if (able.length === 0) {
     throw new HoldfastError('capability_missing', `No target of this model supports: ${[...missing].join(', ')}.`, {

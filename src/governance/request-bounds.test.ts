@@ -23,6 +23,7 @@ const admission: AdmissionDeps = {
   adapters: providerAdapters,
   policy: allowedModelsPolicy,
   requiredCapabilities: () => new Set(),
+  asksForProviderTools: () => false,
   worstCase: () => 1n,
   newDecisionId: () => 'dec_1',
 };
@@ -130,9 +131,11 @@ describe('the bound on input tokens', () => {
   });
 
   it.each(fetched)('so that a hard budget refuses %s', async (_, canonical) => {
+    const body = { ...canonical, max_tokens: 10 };
     const request = {
       input: { kind: 'chat' as const, model: 'm', principal: { tenant: 't', key: null, models: null } },
-      canonical: { ...canonical, max_tokens: 10 },
+      request: { wire: 'openai-chat' as const, stream: false, body },
+      canonical: body,
     };
     const free = await decideAdmission(admission, { ...request, budgets: [] });
     expect(free).toMatchObject({ allowed: true, plan: { candidates: [{ worstCaseNanoUsd: null }] } });

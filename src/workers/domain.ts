@@ -16,7 +16,7 @@ import type { SecretStore } from '../core/ports/secret-store.ts';
 import type { BudgetSettings, Settings } from '../core/settings.ts';
 import { USER_TAG } from '../core/user-id.ts';
 import { createCredentialResolver } from '../credentials/credential-resolver.ts';
-import { decideAdmission, refusalOf, type AdmissionDeps } from '../governance/admission.ts';
+import { decideAdmission, refusalOf, type AdmissionDeps, type AdmissionRequest } from '../governance/admission.ts';
 import { identifyUser } from '../governance/identify-user.ts';
 import { createContentInspector } from '../governance/inspect-content.ts';
 import { boundOutput } from '../governance/bound-output.ts';
@@ -27,6 +27,7 @@ import { createPriceBook } from '../ledger/pricing/price-book.ts';
 import { loadPriceOverrides } from '../ledger/pricing/price-overrides.ts';
 import { createDispatcher, type Dispatcher } from '../providers/dispatch/dispatcher.ts';
 import { doorWires, providerAdapters } from '../providers/registry.ts';
+import { asksForProviderTools } from '../providers/provider-tools.ts';
 import { requiredCapabilities } from '../providers/required-capabilities.ts';
 import type { MemoryStreamBus } from '../stores/memory/stream-bus.ts';
 
@@ -69,8 +70,8 @@ export function createDomain(options: DomainOptions) {
     adapters: providerAdapters,
     policy: options.policy ?? allowedModelsPolicy,
     requiredCapabilities,
-    worstCase: (provider, model, inputTokens, maxOutputTokens) =>
-      prices.worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens }),
+    asksForProviderTools,
+    worstCase: (query) => prices.worstCaseNanoUsd(query),
     newDecisionId: () => `dec_${randomUUID()}`,
   };
 
@@ -126,11 +127,11 @@ export function createDomain(options: DomainOptions) {
 
   async function decide(
     input: Omit<CallInput, 'callId' | 'requestRef'>,
-    canonical: JsonObject,
+    asked: Pick<AdmissionRequest, 'request' | 'canonical'>,
   ): Promise<Omit<AdmitInput, 'callId'>> {
     const payer = payerOf(input);
     const budgets = budgetsOf(payer);
-    const decision = await decideAdmission(admission, { input, canonical, payer, budgets });
+    const decision = await decideAdmission(admission, { input, ...asked, payer, budgets });
     const worst = decision.allowed ? decision.plan.candidates[0]?.worstCaseNanoUsd : null;
     return { admission: decision, worstCaseNanoUsd: worst == null ? null : parseNanoUsd(worst), budgets };
   }

@@ -34,6 +34,8 @@ export interface WorstCaseQuery {
   inputTokens: number;
   /** All output tokens, at most; null when nothing bounds them. */
   maxOutputTokens: number | null;
+  /** The service tier that the request asks for, if any. A dearer one raises the amount; a cheaper one may not be granted. */
+  serviceTier?: string | null;
 }
 
 export interface PriceBook {

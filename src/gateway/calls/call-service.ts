@@ -46,7 +46,10 @@ export interface CallServiceDeps {
    */
   prepareTags(tenant: string, tags: Record<string, string>, endUser: string | null): Record<string, string>;
   /** Governance: whether the call may go ahead and along which route, with what it may cost at first. */
-  decide(input: Omit<CallInput, 'callId' | 'requestRef'>, canonical: JsonObject): Promise<Omit<AdmitInput, 'callId'>>;
+  decide(
+    input: Omit<CallInput, 'callId' | 'requestRef'>,
+    asked: { request: CallRequest; canonical: JsonObject },
+  ): Promise<Omit<AdmitInput, 'callId'>>;
   /** Why this caller may not be given what such a call says; null when it may. Budgets and limits are no part of it. */
   refusalOf(call: Pick<CallInput, 'kind' | 'model' | 'principal' | 'tags'>): Promise<HoldfastError | null>;
   estimateTokens(canonical: JsonObject): number;
@@ -197,7 +200,7 @@ export function createCallService(deps: CallServiceDeps): CallService {
         ...(takesRollbacks && { takesRollbacks }),
         ...(mode && { mode }),
       };
-      const decision = await deps.decide(call, canonical);
+      const decision = await deps.decide(call, { request, canonical });
       refuseUnservable(decision.admission);
       await deps.faults?.reach('before-accept', null);
       const accepted = await deps.ledger.accept({

@@ -34,10 +34,12 @@ export function createPriceBook({ overrides = NO_OVERRIDES, clock = Date.now }: 
       const costNanoUsd = costOf(rates, usage, longCacheWriteTokens);
       return costNanoUsd === null ? null : { costNanoUsd, catalogue: found.catalogue, isExact };
     },
-    worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens }) {
+    worstCaseNanoUsd({ provider, model, inputTokens, maxOutputTokens, serviceTier }) {
       const found = lookUp(provider, model);
       if (!found || maxOutputTokens === null) return null;
-      return worstCaseOf(found.rates, inputTokens, maxOutputTokens);
+      const { percent } = tierAdjustment(provider.kind, serviceTier);
+      const rates = percent > 100 ? scaleRates(found.rates, percent) : found.rates;
+      return worstCaseOf(rates, inputTokens, maxOutputTokens);
     },
   };
 }
