@@ -90,6 +90,17 @@ const cases: [string, string, unknown, Record<string, string>, number, string, s
     'messages[0].content',
   ],
   ['an Anthropic body without max_tokens', '/v1/messages', ok, {}, 400, 'invalid_request', null],
+  [
+    'tags that are not UTF-8',
+    CHAT,
+    ok,
+    { 'x-holdfast-tags': '{"a":"\xe9"}' },
+    400,
+    'invalid_request',
+    'x-holdfast-tags',
+  ],
+  ['a path that is no URL', '/api/v1/calls/%zz', ok, {}, 400, 'invalid_request', null],
+  ['an id without end', `/api/v1/calls/${'x'.repeat(300)}/cancel`, ok, {}, 400, 'invalid_request', null],
   ['a path that is not there', '/v1/nothing', ok, {}, 404, 'not_found', null],
 ];
 
@@ -114,22 +125,25 @@ describe('the gateway refuses', () => {
     expect(refused).toMatchObject({ status: 413, error: { code: 'invalid_request' } });
   });
 
-  it('a header with a line break, at the parser', async () => {
+  it.each([
+    ['a header with a line break', `host: x\r\nidempotency-key: a\nx-evil: 1\r\ncontent-length: 2\r\n\r\n{}`, 400],
+    ['headers without end', `host: x\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['what is not HTTP', '\0\r\n\r\n', 400],
+  ])('%s, at the parser, and says so as always', async (_, rest, status) => {
     const { port } = new URL(test.url);
+    const before = test.simulator.count;
     const answer = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(port), '127.0.0.1', () =>
-        socket.write(
-          `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\nx-evil: 1\r\ncontent-length: 2\r\n\r\n{}`,
-        ),
-      );
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`POST ${CHAT} HTTP/1.1\r\n${rest}`));
       let text = '';
       socket.on('data', (chunk) => (text += chunk.toString()));
       socket.on('close', () => resolve(text));
       socket.on('error', reject);
-      setTimeout(() => socket.end(), 1_000);
     });
-    expect(answer).toMatch(/^HTTP\/1\.1 400/);
-    expect(test.simulator.count).toBe(0);
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${String(status)} `));
+    expect(head).toMatch(/^x-request-id: req_/m);
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'invalid_request', type: 'invalid_request_error' } });
+    expect(test.simulator.count).toBe(before);
   });
 
   it('never echoes the prompt in an error', async () => {
@@ -144,6 +158,17 @@ describe('the gateway refuses', () => {
     });
     expect(response.status).toBe(200);
     expect(JSON.stringify(test.simulator.seen.at(-1)?.body)).toContain('write to [email] now');
+  });
+
+  it('takes tags as UTF-8, as curl sends them, as well as in escapes', async () => {
+    for (const [sent, user] of [
+      [Buffer.from('{"user":"josé"}').toString('latin1'), 'josé'],
+      ['{"user":"jos\\u00e9"}', 'josé'],
+    ] as const) {
+      const response = await test.post(CHAT, ok, { 'x-holdfast-tags': sent });
+      const id = response.headers.get('x-holdfast-call-id') ?? '';
+      expect((await test.get<CallView>(`/api/v1/calls/${id}`)).tags).toEqual({ user });
+    }
   });
 
   it('masks and blocks in tags as in the prompt', async () => {

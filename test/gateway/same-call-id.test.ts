@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { createTemporalClient } from '../../src/client/index.ts';
 import { deriveCallId, tenantHandle } from '../../src/ledger/call-id.ts';
+import { readEvents } from '../support/read-events.ts';
 import { SIM_PROVIDER, startTestNode } from '../support/test-node.ts';
 
 it('takes up, straight in Temporal, the call that the gateway started', async () => {
@@ -14,6 +15,25 @@ it('takes up, straight in Temporal, the call that the gateway started', async ()
     expect(straight.id).toBe(answer.headers.get('x-holdfast-call-id'));
     expect(straight.id).toBe(deriveCallId(tenantHandle('default'), 'order-17', 1));
     expect(test.simulator.count).toBe(1);
+  } finally {
+    await test.stop();
+  }
+});
+
+it('streams a call by the id that its caller in Temporal gave it, and from where the stream was left', async () => {
+  const test = await startTestNode({ config: `providers:${SIM_PROVIDER}` });
+  try {
+    const request = { model: 'sim/sim-small', messages: [{ role: 'user', content: 'hi' }], stream: true };
+    const call = await createTemporalClient({ client: test.client }).start(request, { callId: 'order.17' });
+    await call.result();
+    const streamOf = async (headers: Record<string, string> = {}) => {
+      const response = await fetch(`${test.url}/api/v1/calls/order.17/stream`, { headers });
+      expect(response.status).toBe(200);
+      return Array.fromAsync(readEvents(response));
+    };
+    const whole = await streamOf();
+    expect(whole.length).toBeGreaterThan(2);
+    expect(await streamOf({ 'last-event-id': whole[0]?.id ?? '' })).toEqual(whole.slice(1));
   } finally {
     await test.stop();
   }

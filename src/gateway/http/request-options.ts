@@ -85,13 +85,23 @@ function readMode(mode: string | null): CallMode | null {
 
 function readTags(text: string | null): Record<string, string> {
   if (text === null) return {};
+  const json = asUtf8(text);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(json);
   } catch {
     throw invalid('x-holdfast-tags', 'The tags are not valid JSON; send an object of strings.');
   }
   return parseTags(value, 'x-holdfast-tags');
+}
+
+/** Node reads the bytes of a header as Latin-1, and curl sends those of UTF-8: a user of another name could not be erased. */
+function asUtf8(text: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'latin1'));
+  } catch {
+    throw invalid('x-holdfast-tags', 'The tags are not UTF-8; write what is beyond ASCII as \\u escapes.');
+  }
 }
 
 function single(headers: IncomingHttpHeaders, name: string): string | null {

@@ -19,6 +19,7 @@ import { errorTable, HoldfastError, type ErrorRecord } from '../../core/errors.t
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { createLlmHandler, type LlmRouteDeps } from './routes/llm-route.ts';
 import { sendError } from './send-error.ts';
+import { replyToBadUrl, replyToBrokenRequest } from './unrouted-errors.ts';
 import type { ErrorShape } from './error-reply.ts';
 import { presentedKey } from './request-options.ts';
 import { adminRoutes, type AdminRouteDeps } from './routes/admin.ts';
@@ -62,6 +63,8 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     // Fastify's own 503 has no code and no Retry-After; the hook below answers instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 256 },
+    frameworkErrors: replyToBadUrl,
+    clientErrorHandler: replyToBrokenRequest,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

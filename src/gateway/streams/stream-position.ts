@@ -9,7 +9,8 @@ export interface StreamPosition {
   seq: number;
 }
 
-const POSITION = /^([^.\s]{1,255})\.([1-9]\d{0,8})\.(\d{1,9})$/;
+/** From the right: the id of a call that a trusted caller named may have dots. */
+const POSITION = /^([\x21-\x7e]{1,255})\.([1-9]\d{0,8})\.(\d{1,9})$/;
 
 export function formatStreamPosition({ callId, attempt, seq }: StreamPosition): string {
   return `${callId}.${String(attempt)}.${String(seq)}`;
