@@ -32,8 +32,17 @@ export function findRunningGateway(home: string): RunningGateway | null {
     if (hasCode(error, 'ENOENT')) return null;
     throw error;
   }
-  const gateway = gatewaySchema.safeParse(JSON.parse(text)).data;
+  const gateway = gatewaySchema.safeParse(jsonOrNull(text)).data;
   return gateway && isRunning(gateway) ? gateway : null;
+}
+
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Gateways write the file whole: this one is nobody's.
+    return null;
+  }
 }
 
 export function withdrawGateway(home: string): void {

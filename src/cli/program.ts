@@ -1,5 +1,6 @@
 /** The commands and their flags. */
 import { Command } from 'commander';
+import { packageVersion } from '../gateway/node.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCall } from './commands/call.ts';
@@ -20,6 +21,7 @@ import type { CliContext } from './context.ts';
 export function createProgram(context: CliContext): Command {
   const program = new Command('holdfast')
     .description('Durable orchestration for LLM calls.')
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({ writeOut: context.write, writeErr: (text) => context.note(text.trimEnd()) });
   for (const register of [

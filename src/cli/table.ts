@@ -3,22 +3,28 @@ import { styleText } from 'node:util';
 
 const GAP = '  ';
 
+/** Names of models and tags are the callers' own text: it must not steer the terminal of who looks at it, nor forge a line. */
+function inert(cell: string): string {
+  return cell.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** Lines of a table. With no rows, the one line `(none)`. */
 export function tableLines(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) return ['(none)'];
+  const cells = rows.map((row) => row.map(inert));
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+    Math.max(heading.length, ...cells.map((row) => (row[column] ?? '').length)),
   );
-  const line = (cells: readonly string[]) =>
+  const line = (row: readonly string[]) =>
     widths
-      .map((width, column) => (cells[column] ?? '').padEnd(width))
+      .map((width, column) => (row[column] ?? '').padEnd(width))
       .join(GAP)
       .trimEnd();
-  return [styleText('dim', line(headings)), ...rows.map(line)];
+  return [styleText('dim', line(headings)), ...cells.map(line)];
 }
 
 /** Lines of named values, one each. */
 export function fieldLines(fields: readonly (readonly [name: string, value: string])[]): string[] {
   const width = Math.max(...fields.map(([name]) => name.length));
-  return fields.map(([name, value]) => `${styleText('dim', name.padEnd(width))}${GAP}${value}`);
+  return fields.map(([name, value]) => `${styleText('dim', name.padEnd(width))}${GAP}${inert(value)}`);
 }

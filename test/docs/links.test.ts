@@ -25,7 +25,7 @@ it.each(pages)('%s names files that exist', (page) => {
 
 it.each(pages)('%s names npm scripts that exist', (page) => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  for (const [line, script = ''] of read(page).matchAll(/npm run ([\w:-]+)[^\n]*/g)) {
+  for (const [line, script = ''] of read(page).matchAll(/npm run (?:-s )?([\w:-]+)[^\n]*/g)) {
     if (line.includes('does not exist yet')) continue;
     expect(Object.keys(scripts)).toContain(script);
   }

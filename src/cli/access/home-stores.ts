@@ -27,10 +27,10 @@ export interface HomeStores {
 
 export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores {
   let opened: Promise<LedgerStores> | null = null;
-  const keyOfHome = () => {
+  const keyOfHome = (makes = true) => {
     // A key in the environment makes no home, and what is opened with it needs one.
     mkdirSync(home, { recursive: true, mode: 0o700 });
-    return loadMasterKey({ home, env });
+    return loadMasterKey({ home, env, makes });
   };
   const secrets = (masterKey = keyOfHome()) =>
     createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
@@ -42,7 +42,8 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
         `There is no ledger in ${home}. Start \`holdfast up\` once, or name the right home: HOLDFAST_HOME=<directory>.`,
       );
     }
-    const masterKey = keyOfHome();
+    // A key made now would open nothing of a ledger that is there.
+    const masterKey = keyOfHome(mayCreate);
     const schema = mayUpgrade ? 'upgrade' : mayCreate ? 'create' : 'as-is';
     return openLedger({ store, home, masterKey, secrets: secrets(masterKey), env, schema });
   };

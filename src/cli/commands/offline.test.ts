@@ -365,6 +365,20 @@ describe('the command line', () => {
     expect(err.trimEnd().split('\n')).toHaveLength(1);
   });
 
+  test('a gateway.json that no gateway wrote counts for nothing', async () => {
+    const other = mkdtempSync(join(folder, 'garbage-'));
+    writeFileSync(join(other, 'gateway.json'), 'not JSON');
+    const { code, err } = await holdfast(['calls', 'cancel', 'call_1'], { env: { HOLDFAST_HOME: other } });
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^\w+: No gateway runs for the home.*\n$/) });
+  });
+
+  test('--version gives the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    expect(await holdfast(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+
   test('--help lists the commands and exits 0', async () => {
     const { code, out } = await holdfast(['--help']);
     expect(code).toBe(0);

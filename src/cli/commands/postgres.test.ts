@@ -55,6 +55,16 @@ describe.skipIf(postgresUnavailableReason())('with stores.ledger: postgres', () 
     });
   });
 
+  test('looking at calls without the master key makes none', async () => {
+    const bare = join(folder, 'bare');
+    const { code, err } = await holdfast(['calls', 'list'], { HOLDFAST_HOME: bare, HOLDFAST_MASTER_KEY: '' });
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(/^engine_unavailable: .*There is no master key/),
+    });
+    expect(existsSync(join(bare, 'master.key'))).toBe(false);
+  });
+
   test('calls can be looked at while another part of the configuration is broken', async () => {
     expect(await holdfast(['calls', 'list'], { HOLDFAST_CONFIG: brokenPath })).toMatchObject({ code: 0, err: '' });
   });
