@@ -150,6 +150,8 @@ export interface StreamDecoder {
   push(event: SseEvent): ChatEvent[];
   /** True once the wire's own end mark was seen (`[DONE]`, `message_stop`, a finish reason and the end of the body). */
   readonly isComplete: boolean;
+  /** True once that mark was seen: whatever the connection does then, nothing more can come. False for ever where there is none. */
+  readonly hasEnded: boolean;
   /** What was received so far as an answer; `usage` is null when the provider did not get to say it. */
   answer(): ProviderAnswer;
 }

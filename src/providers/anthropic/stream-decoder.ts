@@ -113,6 +113,9 @@ export function createAnthropicStreamDecoder(createdSeconds: number): StreamDeco
     get isComplete() {
       return isComplete;
     },
+    get hasEnded() {
+      return isComplete;
+    },
     answer() {
       const raw = new Map(inOrder().flatMap(({ rawInput }, index) => (rawInput ? [[index, rawInput] as const] : [])));
       const answer = readMessage({ ...message, content: wholeBlocks() }, createdSeconds, raw);

@@ -123,6 +123,55 @@ const json = (status: number, body: string, headers: Record<string, string> = {}
 };
 
 describe('an answer', () => {
+  it.each(['reset', 'left open', 'ended'])(
+    'whose end mark came stands, though its connection is then %s',
+    async (what) => {
+      handler = (_request, response) => {
+        response.writeHead(200, SSE).write(`${chunk({ content: 'hi' })}${chunk({}, 'stop')}data: [DONE]\n\n`);
+        if (what === 'reset') setTimeout(() => response.socket?.resetAndDestroy(), 20);
+        if (what === 'ended') response.end();
+      };
+      const started = performance.now();
+      const texts = (await Promise.all([1, 2].map(() => dispatch({ stream: true })))).map((result) =>
+        result.status === 'answered' ? result.answer.chat?.text : result.failure.message,
+      );
+      expect(texts).toEqual(['hi', 'hi']);
+      // The silence that is allowed is ten seconds.
+      expect(performance.now() - started).toBeLessThan(5_000);
+      if (what !== 'left open') return;
+      // Each connection is given up in the end, without an error that concerns anyone.
+      await until('the connections are closed', () => requests.every(({ closed }) => closed));
+    },
+  );
+
+  it('that has ended leaves its connection to the next', async () => {
+    handler = (_request, response) => {
+      response.writeHead(200, SSE).write(`${chunk({ content: 'hi' }, 'stop')}data: [DONE]\n\n`);
+      setTimeout(() => response.end(), 20);
+    };
+    for (let count = 0; count < 5; count++) {
+      expect(await dispatch({ stream: true })).toMatchObject({ status: 'answered' });
+      await until('it has ended', () => requests.at(-1)?.closed === true);
+    }
+    expect(sockets.size).toBeLessThan(5);
+  });
+
+  it('is asked for on HTTP/1.1 alone, where each request is sent once and has a connection of its own', async () => {
+    const offered: string[][] = [];
+    const tls = createTlsServer({
+      ...selfSigned(),
+      ALPNCallback({ protocols }) {
+        offered.push(protocols);
+        return undefined;
+      },
+    });
+    await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
+    const { port } = tls.address() as AddressInfo;
+    await failureOf({ baseUrl: `https://127.0.0.1:${String(port)}/v1` });
+    tls.close();
+    expect(offered).toEqual([['http/1.1']]);
+  });
+
   it('in one piece is decoded, with what went out on the wire', async () => {
     handler = json(200, ANSWER);
     const before = Date.now();

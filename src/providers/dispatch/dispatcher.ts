@@ -100,6 +100,8 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
         headersTimeout: 0,
         bodyTimeout: 0,
         connect: { timeout: connectMs },
+        // Over HTTP/2 undici sends a refused stream again by itself, and one connection that breaks takes up to a hundred calls along.
+        allowH2: false,
       });
       agents.set(connectMs, agent);
     }
@@ -158,7 +160,9 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
           return { status: 'answered', value: input.decode(text) };
         }
         await requireSuccess(response, input, phases, progress, maxAnswerBytes);
-        await readEvents(response.body, phases, maxAnswerBytes, (raw) => input.onEvent(raw));
+        await readEvents(response.body, phases, maxAnswerBytes, async (raw) =>
+          (await input.onEvent(raw)) ? 'on' : 'enough',
+        );
         return { status: 'streamed' };
       }),
     async close() {
@@ -202,7 +206,7 @@ async function exchange(
     const events = decoder.push(raw);
     progress.firstTokenAt ??= now();
     input.onEvent(raw, events);
-    return true;
+    return decoder.hasEnded ? 'ended' : 'on';
   });
   if (!decoder.isComplete) {
     throw new ProviderFailureError({

@@ -90,6 +90,7 @@ export function createGeminiStreamDecoder(createdSeconds: number): StreamDecoder
     get isComplete() {
       return finishReason !== null;
     },
+    hasEnded: false,
     answer() {
       const whole = { ...candidate, content: { role: 'model', parts } };
       const answer = readResponse({ ...top, candidates: [whole] }, createdSeconds);

@@ -81,6 +81,9 @@ export function createOpenAiStreamDecoder(options: OpenAiStreamOptions): StreamD
       if (isDone) return choices.size > 0;
       return !options.mustSayDone && choices.size > 0 && [...choices.values()].every((choice) => choice.isFinished);
     },
+    get hasEnded() {
+      return isDone;
+    },
     answer() {
       const whole: Json[] = [...choices].sort(([a], [b]) => a - b).map(([, choice]) => choice.whole());
       return readCompletion({ ...top, choices: whole });
