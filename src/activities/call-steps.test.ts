@@ -53,4 +53,7 @@ it('an admission that runs again decides by the options of its input, which no r
   await expect(steps.admit(input)).rejects.toThrow('admit failed with an unforeseen Error');
   expect(await steps.admit(input)).toMatchObject({ allowed: true });
   expect(asked).toEqual([{ mode: 'background', takesRollbacks: true }]);
+  const misnamed = { ...input, callId: 'order 17' };
+  await expect(steps.admit(misnamed)).rejects.toMatchObject({ type: 'invalid_request', nonRetryable: true });
+  expect(await ledger.getCall('order 17')).toBeNull();
 });

@@ -2,6 +2,7 @@
 import type { AttemptRunner } from '../attempts/run-attempt.ts';
 import { credentialOf } from '../governance/admission.ts';
 import { callResult } from '../core/call/call-result.ts';
+import { checkCallId } from '../core/call/check-call-id.ts';
 import type { CallInput, Principal } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { subjectOf } from '../core/user-id.ts';
@@ -75,6 +76,7 @@ export function createCallSteps(deps: CallStepDeps): CallSteps {
       async admit(started) {
         const stored = await deps.ledger.storedAdmission(started.callId);
         if (stored) return stored;
+        if (started.inline) checkCallId(started.callId);
         const input = await withTeam(await withRow(started), started.principal.team);
         const request = await loadRequest(deps.payloads, input);
         const { request: canonical } = deps.doorWire(request).toCanonical(request);

@@ -11,13 +11,12 @@ if (runningNode < NEEDED_NODE) {
   process.exit(1);
 }
 const { runCli } = await import('./run-cli.ts');
-let lostOutput: NodeJS.ErrnoException | undefined;
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  lostOutput ??= error;
-});
-const code = await runCli(process.argv.slice(2), process);
-// Behind all that was written: what could not be shown, such as a key that stands nowhere else, is no success.
-await new Promise((resolve) => process.stdout.write('', resolve));
-if (lostOutput && lostOutput.code !== 'EPIPE') console.error(`the output could not be written: ${lostOutput.message}`);
+const { watchOutput } = await import('./watched-output.ts');
+const stdout = watchOutput(process.stdout);
+const { env, stdin, stderr } = process;
+const code = await runCli(process.argv.slice(2), { env, stdin, stdout, stderr });
+const lost = await stdout.flushed();
+// A reader that has seen enough needs no message.
+if (lost && lost.code !== 'EPIPE') console.error(`the output could not be written: ${lost.message}`);
 // Not by exitCode alone: Temporal's native runtime, once loaded, keeps a process alive that failed before it connected.
-process.exit(lostOutput ? 1 : code);
+process.exit(lost ? 1 : code);

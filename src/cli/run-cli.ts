@@ -2,6 +2,8 @@
 import { CommanderError } from 'commander';
 import { HoldfastError } from '../core/errors.ts';
 import type { CliContext } from './context.ts';
+import { LostOutputError } from './watched-output.ts';
+import { inert } from './inert.ts';
 import { createProgram } from './program.ts';
 
 export interface CliProcess {
@@ -29,6 +31,7 @@ export async function runCli(args: readonly string[], { env, stdin, stdout, stde
   } catch (error) {
     // Help, or a wrong flag: commander has said so already.
     if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof LostOutputError) return 1;
     context.note(errorLine(error));
     return 1;
   }
@@ -37,6 +40,9 @@ export async function runCli(args: readonly string[], { env, stdin, stdout, stde
 
 /** Code, cause and remedy; what is unforeseen comes with its stack, for a bug report. */
 function errorLine(error: unknown): string {
-  if (HoldfastError.is(error)) return `${error.code}: ${error.message}`;
+  if (HoldfastError.is(error)) {
+    const lines = `${error.code}: ${error.message}`.split('\n');
+    return lines.map(inert).join('\n');
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

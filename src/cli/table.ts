@@ -1,12 +1,8 @@
 /** Tables for people: columns as wide as their widest cell, headings in small print. */
 import { styleText } from 'node:util';
+import { inert } from './inert.ts';
 
 const GAP = '  ';
-
-/** Names of models and tags are the callers' own text: it must not steer the terminal of who looks at it, nor forge a line. */
-function inert(cell: string): string {
-  return cell.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
 
 /** Lines of a table. With no rows, the one line `(none)`. */
 export function tableLines(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {

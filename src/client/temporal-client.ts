@@ -3,6 +3,7 @@
  * namespace is trusted in full, and the request stands in the call's history.
  */
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { checkCallId } from '../core/call/check-call-id.ts';
 import { checkCallInput } from '../core/call/check-call-input.ts';
 import type { CallInput, CallKind, CallMode, CallResult } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
@@ -84,6 +85,7 @@ export function createTemporalClient(options: TemporalClientOptions): HoldfastTe
         ...(tags && { tags }),
         ...(mode && { mode }),
       };
+      checkCallId(callId);
       checkCallInput(input, callId);
       try {
         await client.workflow.start('llmCall', {

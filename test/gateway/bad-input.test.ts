@@ -15,6 +15,7 @@ providers:${SIM_PROVIDER}
   claude: { kind: anthropic, baseUrl: SIM, apiKey: env:CLAUDE_KEY, allowPrivateAddress: true }
 models:
   small: { targets: [{ provider: sim, model: sim-small }] }
+  slow: { targets: [{ provider: sim, model: sim-small+pace=100 }] }
   claude: { targets: [{ provider: claude, model: claude-sonnet-4-5 }] }
 `.replace('providers:', 'security: { redact: [email] }\nproviders:'),
     env: { CLAUDE_KEY: 'sk-ant-x' },
@@ -104,6 +105,29 @@ const cases: [string, string, unknown, Record<string, string>, number, string, s
   ['a path that is not there', '/v1/nothing', ok, {}, 404, 'not_found', null],
 ];
 
+/**
+ * Sends bytes and leaves its own side open, until the gateway has let go of the connection. Gives all that came.
+ * @param next is sent once something has come.
+ */
+async function saysTo(bytes: string, next?: string): Promise<string> {
+  const { port } = new URL(test.url);
+  const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true }, () => socket.write(bytes));
+  let text = '';
+  let probe: NodeJS.Timeout | undefined;
+  socket.on('data', (chunk) => {
+    text += chunk.toString();
+    if (next !== undefined) socket.write(next);
+    next = undefined;
+  });
+  // A connection that is only half closed would take this for ever.
+  socket.on('end', () => (probe = setInterval(() => socket.write('x'), 20)));
+  // What is written to a connection that is gone fails, which is what is waited for.
+  socket.on('error', () => socket.destroy());
+  await new Promise((resolve) => socket.on('close', resolve));
+  clearInterval(probe);
+  return text;
+}
+
 describe('the gateway refuses', () => {
   for (const [what, path, body, headers, status, code, param] of cases) {
     it(`${what}: ${status} ${code}`, async () => {
@@ -130,20 +154,22 @@ describe('the gateway refuses', () => {
     ['headers without end', `host: x\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     ['what is not HTTP', '\0\r\n\r\n', 400],
   ])('%s, at the parser, and says so as always', async (_, rest, status) => {
-    const { port } = new URL(test.url);
     const before = test.simulator.count;
-    const answer = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`POST ${CHAT} HTTP/1.1\r\n${rest}`));
-      let text = '';
-      socket.on('data', (chunk) => (text += chunk.toString()));
-      socket.on('close', () => resolve(text));
-      socket.on('error', reject);
-    });
+    const answer = await saysTo(`POST ${CHAT} HTTP/1.1\r\n${rest}`);
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${String(status)} `));
     expect(head).toMatch(/^x-request-id: req_/m);
     expect(JSON.parse(body)).toMatchObject({ error: { code: 'invalid_request', type: 'invalid_request_error' } });
     expect(test.simulator.count).toBe(before);
+  });
+
+  it('garbage behind a request whose answer has begun, without a word into that answer', async () => {
+    const body = JSON.stringify({ ...ok, model: 'slow', stream: true });
+    const request = `POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${String(body.length)}`;
+    const answer = await saysTo(`${request}\r\n\r\n${body}`, '\0 garbage \r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).not.toContain('HTTP/1.1 400');
+    expect(answer).not.toContain('[DONE]');
   });
 
   it('never echoes the prompt in an error', async () => {

@@ -1,5 +1,5 @@
 /** The stores of a home, opened beside the node that may be running there: ledger and secrets file allow it. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadLedgerStore } from '../../config/load-ledger-store.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -11,6 +11,7 @@ import type { Rotation } from '../../stores/sql/rotate-keys.ts';
 import type { HistoryKeys } from '../../stores/sql/history-keys.ts';
 import type { LedgerStores } from '../../stores/sql/sql-ledger.ts';
 import { createEncryptedSecretFile } from '../../stores/files/encrypted-secret-file.ts';
+import { makeHome } from '../../temporal/server/make-home.ts';
 
 export interface HomeStores {
   /**
@@ -29,7 +30,7 @@ export function openHomeStores(home: string, env: NodeJS.ProcessEnv): HomeStores
   let opened: Promise<LedgerStores> | null = null;
   const keyOfHome = (makes = true) => {
     // A key in the environment makes no home, and what is opened with it needs one.
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    if (makes || !existsSync(home)) makeHome(home);
     return loadMasterKey({ home, env, makes });
   };
   const secrets = (masterKey = keyOfHome()) =>

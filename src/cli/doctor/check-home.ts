@@ -1,6 +1,6 @@
 /** The home: who owns it, whether its ports are free. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { tryExclusiveLock } from '../../temporal/process/exclusive-lock.ts';
 import { isRunning } from '../../temporal/process/process-identity.ts';
 import { readServerState } from '../../temporal/server/server-state.ts';
@@ -10,6 +10,14 @@ import { type DoctorInput, type Finding } from './check.ts';
 
 export function checkHome({ home }: Pick<DoctorInput, 'home'>): Finding {
   const name = 'home';
+  if (!mayWriteIn(home)) {
+    return {
+      name,
+      status: 'fail',
+      message: `this user may not write in ${home}, or where it would be made`,
+      remedy: 'Give this user the right to, or name another: HOLDFAST_HOME=<directory>.',
+    };
+  }
   if (!existsSync(home)) return { name, status: 'ok', message: `${home} is made at the first start` };
   const gateway = findRunningGateway(home);
   if (gateway)
@@ -32,6 +40,17 @@ export function checkHome({ home }: Pick<DoctorInput, 'home'>): Finding {
     };
   }
   return { name, status: 'ok', message: `${home} is free` };
+}
+
+function mayWriteIn(home: string): boolean {
+  let existing = home;
+  while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
+  try {
+    accessSync(existing, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Held by the owner of a home for life, whatever files say. */

@@ -10,8 +10,6 @@ import type { CallInput } from './types.ts';
 const MAX_NAME_LENGTH = 1_000;
 /** What no store can keep in a name, and no one can read. */
 const CONTROL = /\p{Cc}/u;
-/** It stands in paths and in headers. */
-const CALL_ID = /^[\x21-\x7e]{1,255}$/;
 /** What the call counts with, in the parts of its door's plan. */
 const COUNTS_OF_PLAN = {
   first: [],
@@ -35,9 +33,7 @@ export function checkCallInput(input: unknown, workflowId: string): asserts inpu
     if (input.admission !== undefined) checkAdmission(input.admission);
     return;
   }
-  if (typeof input.callId !== 'string' || !CALL_ID.test(input.callId)) {
-    throw wrong('callId', '1 to 255 characters of printable ASCII without spaces');
-  }
+  checkName(input.callId, 'callId');
   checkName(input.model, 'model');
   checkPrincipal(input.principal);
   if (input.mode !== undefined && input.mode !== 'background') throw wrong('mode', '"background" or absent');

@@ -18,9 +18,8 @@ import { isLoopbackHost } from '../../config/private-host.ts';
 import { errorTable, HoldfastError, type ErrorRecord } from '../../core/errors.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { createLlmHandler, type LlmRouteDeps } from './routes/llm-route.ts';
-import { sendError } from './send-error.ts';
-import { replyToBadUrl, replyToBrokenRequest } from './unrouted-errors.ts';
-import type { ErrorShape } from './error-reply.ts';
+import { sendError, shapeOf } from './send-error.ts';
+import { createUnroutedErrors } from './unrouted-errors.ts';
 import { presentedKey } from './request-options.ts';
 import { adminRoutes, type AdminRouteDeps } from './routes/admin.ts';
 import { callsRoutes, type CallsRouteDeps } from './routes/calls.ts';
@@ -52,6 +51,7 @@ const DRAINING: ErrorRecord = {
 
 /** Builds the gateway; the caller listens and closes. */
 export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance> {
+  const unrouted = createUnroutedErrors(({ code }) => deps.metrics.requestRefused(code));
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -63,9 +63,10 @@ export async function createGateway(deps: GatewayDeps): Promise<FastifyInstance>
     // Fastify's own 503 has no code and no Retry-After; the hook below answers instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: replyToBadUrl,
-    clientErrorHandler: replyToBrokenRequest,
+    frameworkErrors: unrouted.frameworkErrors,
+    clientErrorHandler: unrouted.clientErrorHandler,
   }).withTypeProvider<ZodTypeProvider>();
+  unrouted.follow(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   await app.register(swagger, {
@@ -189,11 +190,6 @@ async function replyToError(
   deps.metrics.requestRefused(record.code);
   if (errorTable[record.code].status >= 500) deps.onError(error);
   return sendError(reply, record, shapeOf(request), request.id);
-}
-
-function shapeOf(request: FastifyRequest): ErrorShape {
-  const isAnthropic = request.url.startsWith('/v1/messages') || request.headers['anthropic-version'] !== undefined;
-  return isAnthropic ? 'anthropic' : 'openai';
 }
 
 function toRecord(error: unknown, maxBodyBytes: number): ErrorRecord {

@@ -16,7 +16,7 @@ export interface ChargeInput {
   model: string;
   /** Null when nothing is known, not even an estimate. */
   usage: Usage | null;
-  /** The counts are ours (a stream broke off, or the provider did not count). */
+  /** The counts are ours (a stream broke off, or the provider did not count), or do not tell all that is billed. */
   isEstimate: boolean;
   rawUsage: JsonObject | null;
   serviceTier: string | null;

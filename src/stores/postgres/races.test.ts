@@ -278,11 +278,7 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
   test('G5 what is erased while the keys are rotated is gone', async () => {
     const { ledger, keys, payloads, url } = await newLedger(cluster());
     const { ledger: other } = await ledgerAt(url);
-    const principal = { tenant: 'acme', key: null, models: null };
-    const call = { kind: 'chat', model: 'smart', principal, tags: { user: 'ann' } } as const;
-    const result = await ledger.accept(acceptInput('a', { call }));
-    if (result.status !== 'accepted') throw new Error(result.status);
-    const { callId, requestRef } = result.input;
+    const { callId, requestRef } = await callOf(ledger, 'a', 'ann');
     await ledger.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
     // The rotation waits where it makes a key, the erasure where it clears the call: so far apart that neither misses the other.
     const [keyMaking, clearing] = [await rawClient(url), await rawClient(url)];
@@ -304,6 +300,17 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
       tags: { user: '(erased)' },
       erasedAt: expect.any(String) as string,
     });
+  });
+
+  test('a data key that another node has pruned is used no more by one that knows it', async () => {
+    const { ledger: one, payloads, url, clock } = await newLedger(cluster());
+    const { ledger: two } = await ledgerAt(url);
+    const { callId } = await callOf(one, 'a', 'ann');
+    await one.settle({ callId, outcome: 'cancelled', answerRef: null, error: null });
+    clock.now += 100 * HOUR_MS;
+    expect(await two.prune(clock.now, 1_000 * HOUR_MS)).toMatchObject({ payloads: 1 });
+    const { requestRef } = await callOf(one, 'b', 'ann');
+    expect(await payloads.get(requestRef ?? '')).not.toBeNull();
   });
 
   test('two nodes that prune at once delete each row once', async () => {

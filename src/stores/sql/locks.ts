@@ -2,6 +2,8 @@
  * What a writing transaction locks. On SQLite it is alone from its first statement on, and these do nothing. Elsewhere
  * several write at once, and every verb takes its locks in one order, or two of them could wait on each other:
  * the claimed key or the data keys' name, the call, the data key, the payload, the budget windows (sorted), the audit chain.
+ * Where the order is broken, as by a change of the master key beside one who makes a data key, the server undoes one of the two,
+ * which is run again.
  */
 import type { Tx } from './schema.ts';
 

@@ -5,7 +5,7 @@ import type { LedgerParts } from './parts.ts';
 import { DamagedPayloadError } from './payloads.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
-import type { Tables } from './schema.ts';
+import type { Tables, Tx } from './schema.ts';
 
 const BATCH = 500;
 const DAY_MS = 24 * 3_600_000;
@@ -83,28 +83,31 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
   );
   // A call that has not ended still needs its request.
   const payloads = prepare((p: { before: number; limit: number }) =>
-    db.deleteFrom('payloads').where(
-      'ref',
-      'in',
-      locks.freeRows(
-        db
-          .selectFrom('payloads')
-          .select('ref')
-          .where('expires_at', '<=', p.before)
-          .where((eb) =>
-            eb.not(
-              eb.exists(
-                eb
-                  .selectFrom('calls')
-                  .select('id')
-                  .where('calls.state', '<>', 'ended')
-                  .whereRef('calls.request_ref', '=', 'payloads.ref'),
+    db
+      .deleteFrom('payloads')
+      .where(
+        'ref',
+        'in',
+        locks.freeRows(
+          db
+            .selectFrom('payloads')
+            .select('ref')
+            .where('expires_at', '<=', p.before)
+            .where((eb) =>
+              eb.not(
+                eb.exists(
+                  eb
+                    .selectFrom('calls')
+                    .select('id')
+                    .where('calls.state', '<>', 'ended')
+                    .whereRef('calls.request_ref', '=', 'payloads.ref'),
+                ),
               ),
-            ),
-          )
-          .limit(p.limit),
-      ),
-    ),
+            )
+            .limit(p.limit),
+        ),
+      )
+      .returning('key_id'),
   );
 
   // The audit log says who destroyed it, and when.
@@ -127,28 +130,26 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
   );
 
   /**
-   * A subject's key goes with its last payload, or there would be one for ever of everyone who ever called. In two statements:
-   * the locks of the first keep writers off, and only the second is sure to see what they had written before. A writer that
-   * knows the key from before finds it gone and begins again with a new one.
+   * Of these keys, those of subjects that seal nothing any more, or there would be one for ever of everyone who ever called. In
+   * two statements: the locks of the first keep writers off, and only the second is sure to see what they had written before.
+   * A writer that knows the key from before finds it gone, and begins again with a new one.
    */
-  const deleteIdleKeys = (): Promise<number> =>
-    context.write(async (tx) => {
-      const idle = await locks
-        .freeRows(
-          tx
-            .selectFrom('data_keys')
-            .select('id')
-            .where('state', '=', 'active')
-            .where('purpose', '=', 'payloads')
-            .where('subject', '<>', '')
-            .where(sealsNothing)
-            .limit(BATCH),
-        )
-        .execute();
-      const ids = idle.map(({ id }) => id);
-      if (ids.length > 0) await tx.deleteFrom('data_keys').where('id', 'in', ids).where(sealsNothing).execute();
-      return ids.length;
-    });
+  const deleteIdleKeys = async (tx: Tx, ids: readonly string[]): Promise<void> => {
+    if (ids.length === 0) return;
+    const idle = await locks
+      .freeRows(
+        tx
+          .selectFrom('data_keys')
+          .select('id')
+          .where('id', 'in', ids)
+          .where('state', '=', 'active')
+          .where('subject', '<>', '')
+          .where(sealsNothing),
+      )
+      .execute();
+    const found = idle.map(({ id }) => id);
+    if (found.length > 0) await tx.deleteFrom('data_keys').where('id', 'in', found).where(sealsNothing).execute();
+  };
 
   // Sums of periods that are long over. What still holds money waits for its attempt; a total has no end.
   const windows = prepare((p: { before: number; limit: number }) =>
@@ -204,9 +205,21 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
     }
   };
 
-  const deleteKeysWithoutPayloads = async () => {
+  const deleteUsedUpKeys = async () => {
     while ((await context.write((tx) => usedUpKeys.run(tx, { limit: BATCH }))) === BATCH);
-    while ((await deleteIdleKeys()) === BATCH);
+  };
+
+  /** Gives the number of payloads. Their keys go with them in one transaction, so that none is forgotten. */
+  const deletePayloads = async (before: number): Promise<number> => {
+    for (let deleted = 0; ;) {
+      const count = await context.write(async (tx) => {
+        const rows = await payloads.all(tx, { before, limit: BATCH });
+        await deleteIdleKeys(tx, [...new Set(rows.flatMap(({ key_id: id }) => id ?? []))]);
+        return rows.length;
+      });
+      deleted += count;
+      if (count < BATCH) return deleted;
+    }
   };
 
   const inBatches = async <P extends { before: number }>(
@@ -228,10 +241,10 @@ export function createPrune(context: LedgerParts, clearErased: () => Promise<num
         damaged,
         calls: await inBatches(calls, { before: now - callRetentionMs, now }),
         idempotency: await inBatches(idempotency, { before: now }),
-        payloads: (await clearErased()) + (await inBatches(payloads, { before: now })),
+        payloads: (await clearErased()) + (await deletePayloads(now)),
         windows: await inBatches(windows, { before: now - callRetentionMs - WINDOW_GRACE_MS }),
       };
-      await deleteKeysWithoutPayloads();
+      await deleteUsedUpKeys();
       return pruned;
     },
   };

@@ -1,15 +1,16 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../../core/errors.ts';
 import { tryExclusiveLock, type ExclusiveLock } from '../process/exclusive-lock.ts';
 import { hasCode } from '../process/process-identity.ts';
+import { makeHome } from './make-home.ts';
 
 /**
  * Makes this process the one owner of a HOLDFAST_HOME until it releases the lock or ends, however it ends.
- * Throws `engine_unavailable`, naming the owner, when there is one.
+ * @throws HoldfastError `engine_unavailable`, naming the owner, when there is one; `invalid_request` as `makeHome`.
  */
 export function lockHome(home: string): ExclusiveLock {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  makeHome(home);
   const ownerPath = join(home, 'owner.json');
   const lock = tryExclusiveLock(join(home, 'lock.db'));
   if (lock === undefined) {
