@@ -45,6 +45,15 @@ describe('a charge', () => {
     expect(charge.costNanoUsd).toBeGreaterThan(0n);
   });
 
+  it('counts all choices, and refusals', () => {
+    const choice = (content: string) => ({ index: 0, message: { role: 'assistant', content } });
+    const body = { choices: [choice('one two three'), choice('four five six'), choice('seven eight nine')] };
+    const all = chargeOf({ ...answerOf(null, { text: 'one two three' }), body }).usage?.outputTokens;
+    const first = chargeOf(answerOf(null, { text: 'one two three' })).usage?.outputTokens;
+    expect([first, all]).toEqual([3, 9]);
+    expect(chargeOf(answerOf(null, { refusal: 'no no no' })).usage?.outputTokens).toBe(3);
+  });
+
   it('counts names and arguments of tool calls as output', () => {
     const toolCalls = [{ id: '1', name: 'look_up', arguments: '{"city":"Paris"}' }];
     const [without, withCalls] = [chargeOf(answerOf(null, {})), chargeOf(answerOf(null, { toolCalls }))];

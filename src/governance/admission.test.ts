@@ -6,7 +6,7 @@ import type { Principal } from '../core/call/types.ts';
 import type { BudgetSettings } from '../core/settings.ts';
 import { createPriceBook } from '../ledger/pricing/price-book.ts';
 import { providerAdapters } from '../providers/registry.ts';
-import { asksForProviderTools } from '../providers/provider-tools.ts';
+import { hasOpenPrice } from '../providers/open-price.ts';
 import { requiredCapabilities } from '../providers/required-capabilities.ts';
 import { credentialOf, decideAdmission, type AdmissionDeps } from './admission.ts';
 import { allowedModelsPolicy, type PolicyRequest } from './policy.ts';
@@ -39,7 +39,7 @@ const deps: AdmissionDeps = {
     },
   },
   requiredCapabilities,
-  asksForProviderTools,
+  hasOpenPrice,
   worstCase: (query) => prices.worstCaseNanoUsd(query),
   newDecisionId: () => 'dec_1',
 };

@@ -15,8 +15,8 @@ export interface AdmissionDeps {
   adapters: ReadonlyMap<string, ProviderAdapter>;
   policy: PolicyEngine;
   requiredCapabilities(canonical: JsonObject): ReadonlySet<Capability>;
-  /** Whether a provider of the request's own wire is asked for tools that it runs itself. */
-  asksForProviderTools(request: CallRequest): boolean;
+  /** Whether a provider of the request's own wire is asked for what nobody can price beforehand. */
+  hasOpenPrice(request: CallRequest): boolean;
   worstCase: PriceBook['worstCaseNanoUsd'];
   newDecisionId(): string;
 }
@@ -66,12 +66,12 @@ function planRoute(
   const route = routeOf(deps.settings, input.model);
   const able = ableTargets(deps, route, canonical, input.mode);
   const inputTokens = inputTokenBound(canonical);
-  const openWire = deps.asksForProviderTools(request) ? request.wire : null;
+  const openWire = deps.hasOpenPrice(request) ? request.wire : null;
   const serviceTier = canonical['service_tier'];
   const candidates = able.map(({ provider, model, wire, maxOutput, worksAlone }): Candidate => {
     const outputTokens =
       input.kind === 'embedding' ? 0 : maxOutputTokens(canonical, route.maxOutputTokens ?? maxOutput);
-    // On another wire those tools are left out, with a warning.
+    // On another wire that is left out, with a warning.
     const isBounded = inputTokens !== null && wire !== openWire;
     const worstCase = isBounded
       ? deps.worstCase({
@@ -97,7 +97,7 @@ function planRoute(
     throw new HoldfastError(
       'budget_exceeded',
       `The hard budget of ${strict?.scope ?? 'this caller'} needs a known price and bounds on input and output. ` +
-        'Send max_tokens, send files inline and not by URL or id, leave out tools that the provider runs, add a price override, or set allowUnbounded on the budget.',
+        'Send max_tokens, send files inline and not by URL or id, leave out tools that the provider runs and what changes its prices, add a price override, or set allowUnbounded on the budget.',
       { details: { scope: strict?.scope ?? null } },
     );
   }

@@ -23,7 +23,7 @@ const admission: AdmissionDeps = {
   adapters: providerAdapters,
   policy: allowedModelsPolicy,
   requiredCapabilities: () => new Set(),
-  asksForProviderTools: () => false,
+  hasOpenPrice: () => false,
   worstCase: () => 1n,
   newDecisionId: () => 'dec_1',
 };

@@ -45,6 +45,15 @@ export function checkModel(body: JsonObject): string {
   return model;
 }
 
+/** A field by which a caller would choose models beside `model`: past the routes, and past what its key may name. */
+export function refuseOwnTargets(body: JsonObject, field: string): void {
+  if (isAbsent(body[field])) return;
+  throw invalid(
+    field,
+    'is not taken: where a model goes, and in which order, is for the configuration to say (models.*.targets).',
+  );
+}
+
 export function isAbsent(value: Json | undefined): value is null | undefined {
   return value === undefined || value === null;
 }

@@ -27,7 +27,7 @@ import { createPriceBook } from '../ledger/pricing/price-book.ts';
 import { loadPriceOverrides } from '../ledger/pricing/price-overrides.ts';
 import { createDispatcher, type Dispatcher } from '../providers/dispatch/dispatcher.ts';
 import { doorWires, providerAdapters } from '../providers/registry.ts';
-import { asksForProviderTools } from '../providers/provider-tools.ts';
+import { hasOpenPrice } from '../providers/open-price.ts';
 import { requiredCapabilities } from '../providers/required-capabilities.ts';
 import type { MemoryStreamBus } from '../stores/memory/stream-bus.ts';
 
@@ -70,7 +70,7 @@ export function createDomain(options: DomainOptions) {
     adapters: providerAdapters,
     policy: options.policy ?? allowedModelsPolicy,
     requiredCapabilities,
-    asksForProviderTools,
+    hasOpenPrice,
     worstCase: (query) => prices.worstCaseNanoUsd(query),
     newDecisionId: () => `dec_${randomUUID()}`,
   };

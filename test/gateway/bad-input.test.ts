@@ -100,6 +100,7 @@ const cases: [string, string, unknown, Record<string, string>, number, string, s
     'invalid_request',
     'x-holdfast-tags',
   ],
+  ['models beside the model', CHAT, { ...ok, models: ['sim/sim-paced'] }, {}, 400, 'invalid_request', 'models'],
   ['a path that is no URL', '/api/v1/calls/%zz', ok, {}, 400, 'invalid_request', null],
   ['an id without end', `/api/v1/calls/${'x'.repeat(300)}/cancel`, ok, {}, 400, 'invalid_request', null],
   ['a path that is not there', '/v1/nothing', ok, {}, 404, 'not_found', null],

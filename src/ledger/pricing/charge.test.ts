@@ -34,6 +34,10 @@ test('our own counts, and surcharges known roughly, give an estimated one', () =
 
 test.each([
   ['OpenRouter', { cost: 0.00123 }],
+  [
+    'OpenRouter, with its fee beside what the provider bills to a key of our own,',
+    { cost: 0.00003, is_byok: true, cost_details: { upstream_inference_cost: 0.0012 } },
+  ],
   ['Perplexity', { cost: { input_tokens_cost: 0.0001, total_cost: 0.00123 } }],
 ])('a cost that %s reports wins, and the computed one stays beside it', (_name, rawUsage) => {
   expect(chargeFor(book, { ...counted, rawUsage })).toMatchObject({
@@ -41,6 +45,12 @@ test.each([
     computedNanoUsd: 3_500_000n,
     pricing: 'priced',
     catalogue: 'provider-reported',
+  });
+});
+
+test('a fee without what the provider bills beside it is not a cost', () => {
+  expect(chargeFor(book, { ...counted, rawUsage: { cost: 0, is_byok: true } })).toMatchObject({
+    costNanoUsd: 3_500_000n,
   });
 });
 

@@ -6,11 +6,16 @@ import { MAX_CHARGE_NANO_USD } from './rates.ts';
 
 /**
  * The cost in USD that the provider itself reports in its usage object; null when it reports none that can be read.
- * Sources: OpenRouter `usage.cost`; Perplexity `usage.cost.total_cost`.
+ * Sources: OpenRouter `usage.cost`, which with a key of one's own (`is_byok`) is only its fee, beside what the provider bills;
+ * Perplexity `usage.cost.total_cost`.
  */
 export function reportedCostNanoUsd(rawUsage: JsonObject | null): NanoUsd | null {
   const cost = rawUsage?.['cost'];
-  return readUsd(isJsonObject(cost) ? cost['total_cost'] : cost);
+  const reported = readUsd(isJsonObject(cost) ? cost['total_cost'] : cost);
+  if (reported === null || rawUsage?.['is_byok'] !== true) return reported;
+  const details = rawUsage['cost_details'];
+  const upstream = readUsd(isJsonObject(details) ? details['upstream_inference_cost'] : undefined);
+  return upstream === null || reported + upstream > MAX_CHARGE_NANO_USD ? null : reported + upstream;
 }
 
 function readUsd(value: Json | undefined): NanoUsd | null {

@@ -48,6 +48,10 @@ export function createBlockStream(start: JsonObject, toolIndex: number): BlockSt
         block.citations = [...(Array.isArray(block.citations) ? block.citations : []), delta.citation ?? null];
         return [];
       default:
+        // Such as `compaction_delta`: kept as they are, for the stored answer; no canonical event has them.
+        for (const [field, text] of Object.entries(delta)) {
+          if (field !== 'type' && typeof text === 'string') append(field, text);
+        }
         return [];
     }
   }

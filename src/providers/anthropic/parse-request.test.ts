@@ -11,3 +11,10 @@ test('max_tokens beyond what any model gives is refused, so that no price of it 
     );
   }
 });
+
+test('models that the provider may fall back to are refused: routes are the configuration', () => {
+  expect(() => parseAnthropicRequest({ ...body(10), fallbacks: [{ model: 'another' }] })).toThrow(
+    expect.objectContaining({ code: 'invalid_request', param: 'fallbacks' }),
+  );
+  expect(parseAnthropicRequest({ ...body(10), fallbacks: null }).body.max_tokens).toBe(10);
+});

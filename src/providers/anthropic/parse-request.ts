@@ -16,6 +16,7 @@ import {
   requireFilledArray,
   requireName,
   requireObject,
+  refuseOwnTargets,
   requireString,
 } from '../validate.ts';
 
@@ -27,6 +28,7 @@ const WIRE_HEADERS = ['anthropic-beta', 'anthropic-version'];
 export function parseAnthropicRequest(value: unknown, headers: ResponseHeaders = {}): CallRequest {
   const body = checkBody(value);
   checkModel(body);
+  refuseOwnTargets(body, 'fallbacks');
   if (isAbsent(body.max_tokens)) throw invalid('max_tokens', 'is required.');
   checkOutputLimit(body, 'max_tokens');
   checkMessages(body.messages);

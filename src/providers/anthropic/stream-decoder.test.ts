@@ -85,6 +85,21 @@ test("blocks of Anthropic's own tools and citations stay in the answer", () => {
   expect(answer.chat?.text).toBe('found');
 });
 
+test('a summary that the provider made of the conversation stays in the answer, and is counted', () => {
+  const compaction = { type: 'compaction', input_tokens: 180_000, output_tokens: 3_000, cache_read_input_tokens: 7 };
+  const message = { type: 'message', input_tokens: 9, output_tokens: 20 };
+  const { answer } = run([
+    START,
+    open(0, { type: 'compaction', content: '' }),
+    delta(0, { type: 'compaction_delta', content: 'What was ' }),
+    delta(0, { type: 'compaction_delta', content: 'said.' }),
+    stop(0),
+    { ...END, usage: { output_tokens: 20, iterations: [compaction, message] } },
+  ]);
+  expect(answer.body.content).toEqual([{ type: 'compaction', content: 'What was said.' }]);
+  expect(answer.usage).toMatchObject({ inputTokens: 180_009, outputTokens: 3_020, cacheReadTokens: 7 });
+});
+
 test('the final counts fill in what message_start said', () => {
   const { answer } = run([
     START,

@@ -12,6 +12,7 @@ import {
   invalid,
   isAbsent,
   optionalObject,
+  refuseOwnTargets,
   requireName,
   requireObject,
 } from '../validate.ts';
@@ -22,6 +23,7 @@ const MAX_CHOICES = 128;
 export function parseChatRequest(value: unknown): CallRequest {
   const body = checkBody(value);
   checkModel(body);
+  refuseOwnTargets(body, 'models');
   checkMessages(body.messages);
   checkNumber(body, 'temperature', 0, 2);
   checkNumber(body, 'top_p', 0, 1);

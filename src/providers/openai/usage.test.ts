@@ -32,6 +32,14 @@ test('reasoning counted beside the completion is seen by the total', () => {
   expect(usage).toMatchObject({ outputTokens: 5, reasoningTokens: 100 });
 });
 
+test('thinking that is told by the total alone is counted', () => {
+  expect(readOpenAiUsage({ prompt_tokens: 10, completion_tokens: 9, total_tokens: 1_019 })).toMatchObject({
+    inputTokens: 10,
+    outputTokens: 9,
+    reasoningTokens: 1_000,
+  });
+});
+
 test('nonsense never gives a negative or fractional count', () => {
   const nonsense = fc.dictionary(fc.constantFrom('prompt_tokens', 'completion_tokens', 'total_tokens'), fc.jsonValue());
   fc.assert(

@@ -14,7 +14,9 @@ export function readOpenAiUsage(raw: JsonObject): Usage {
   const cacheReadTokens = tokenCount(inputDetails?.cached_tokens ?? raw.prompt_cache_hit_tokens);
   const cacheWriteTokens = tokenCount(inputDetails?.cache_write_tokens);
   const inputAudioTokens = tokenCount(inputDetails?.audio_tokens);
-  const reasoningTokens = tokenCount(outputDetails?.reasoning_tokens ?? raw.reasoning_tokens);
+  // Google's compatible server tells of its thinking only by a total that is larger than the sum of the two.
+  const untold = Math.max(0, tokenCount(raw.total_tokens) - prompt - completion);
+  const reasoningTokens = tokenCount(outputDetails?.reasoning_tokens ?? raw.reasoning_tokens) || untold;
   const outputAudioTokens = tokenCount(outputDetails?.audio_tokens);
 
   // Some compatible servers (xAI) count reasoning beside the completion; their total gives them away.

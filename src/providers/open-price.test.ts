@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../core/json.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
-import { asksForProviderTools } from './provider-tools.ts';
+import { hasOpenPrice } from './open-price.ts';
 
-const asks = (wire: CallRequest['wire'], body: JsonObject) => asksForProviderTools({ wire, stream: false, body });
+const asks = (wire: CallRequest['wire'], body: JsonObject) => hasOpenPrice({ wire, stream: false, body });
 
-describe('tools that the provider runs', () => {
+describe('an open price', () => {
   it.each<[CallRequest['wire'], JsonObject]>([
     ['anthropic-messages', { tools: [{ name: 'mine' }, { type: 'web_search_20250305', name: 'web_search' }] }],
     ['anthropic-messages', { tools: [{ type: 'web_fetch_20250910', name: 'web_fetch' }] }],
@@ -17,7 +17,10 @@ describe('tools that the provider runs', () => {
     ['openai-chat', { search_parameters: { mode: 'auto' } }],
     ['openai-chat', { plugins: [{ id: 'web' }] }],
     ['openai-chat', { tools: [{ type: 'web_search' }] }],
-  ])('are asked for on %s by %j', (wire, body) => {
+    ['anthropic-messages', { speed: 'fast' }],
+    ['anthropic-messages', { inference_geo: 'us' }],
+    ['anthropic-messages', { context_management: { edits: [{ type: 'compact_20260112' }] } }],
+  ])('is that of a request on %s with %j', (wire, body) => {
     expect(asks(wire, body)).toBe(true);
   });
 
@@ -31,7 +34,9 @@ describe('tools that the provider runs', () => {
     ['openai-chat', { tools: [{ type: 'function', function: { name: 'web_search' } }, { type: 'custom' }, {}] }],
     ['openai-chat', { plugins: [], web_search_options: null, mcp_servers: [{}] }],
     ['openai-embeddings', { input: 'x' }],
-  ])('are not on %s by %j', (wire, body) => {
+    ['anthropic-messages', { speed: 'standard', inference_geo: 'global' }],
+    ['anthropic-messages', { speed: null, context_management: { edits: [{ type: 'clear_tool_uses_20250919' }] } }],
+  ])('is not that of one on %s with %j', (wire, body) => {
     expect(asks(wire, body)).toBe(false);
   });
 });
