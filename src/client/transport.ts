@@ -1,5 +1,5 @@
 /** One HTTP exchange with a gateway. Retries are the caller's matter; layers of them would multiply. */
-import { request as httpRequest, type Dispatcher } from 'undici';
+import { Agent, request as httpRequest, type Dispatcher } from 'undici';
 import { HoldfastError } from '../core/errors.ts';
 import { errorOfReply, HoldfastClientError, type ReplyHeaders } from './client-error.ts';
 
@@ -31,6 +31,9 @@ export interface Transport {
   json(exchange: Exchange): Promise<{ status: number; headers: ReplyHeaders; body: unknown }>;
 }
 
+/** Over HTTP/2 undici sends a refused request again by itself. */
+const agent = new Agent({ allowH2: false });
+
 export function createTransport({ url, key }: TransportOptions): Transport {
   const base = checkedBase(url);
 
@@ -39,6 +42,7 @@ export function createTransport({ url, key }: TransportOptions): Transport {
     try {
       const { statusCode, ...rest } = await httpRequest(base + path, {
         method,
+        dispatcher: agent,
         headers: {
           ...headers,
           ...(key && { authorization: `Bearer ${key}` }),

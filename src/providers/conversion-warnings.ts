@@ -3,6 +3,7 @@ import type { ConversionWarning } from '../core/chat.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Capability } from '../core/ports/provider.ts';
+import { nameOf } from './read-json.ts';
 import { isAbsent } from './validate.ts';
 
 export interface Losses {
@@ -38,4 +39,11 @@ export function cannotCarry(path: string, what: string, capability?: Capability)
       ...(capability !== undefined && { details: { capability } }),
     },
   );
+}
+
+/** Pictures and sounds of an answer have no place in the canonical chat. @throws HoldfastError `capability_missing` */
+export function requireTextOut({ modalities }: JsonObject): void {
+  const other = Array.isArray(modalities) ? modalities.find((modality) => modality !== 'text') : undefined;
+  if (other === undefined) return;
+  throw cannotCarry('modalities', `a request for ${nameOf(other)}`, other === 'audio' ? 'audio-out' : undefined);
 }

@@ -155,6 +155,7 @@ describe('what cannot be carried refuses the candidate', () => {
     ['tools[0]', { tools: [{ type: 'custom', custom: { name: 'x' } }] }],
     ['n', { n: 2 }],
     ['modalities', { modalities: ['text', 'audio'] }],
+    ['modalities', { modalities: ['image'] }],
   ])('%s', (param, fields) => {
     expect(() => encode(fields)).toThrow(expect.objectContaining({ code: 'capability_missing', param }));
   });

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../core/json.ts';
 import type { EncodedRequest, EncodeInput } from '../../core/ports/provider.ts';
 import { modelCapabilities } from '../capabilities.ts';
 import type { Losses } from '../conversion-warnings.ts';
-import { cannotCarry, createLosses, warnUnread } from '../conversion-warnings.ts';
+import { cannotCarry, createLosses, requireTextOut, warnUnread } from '../conversion-warnings.ts';
 import { refuseEmbeddings } from '../openai/encode-request.ts';
 import { numberAt, objectAt, stringAt } from '../read-json.ts';
 import { requestHeaders } from '../request-headers.ts';
@@ -54,9 +54,7 @@ export function encodeAnthropicRequest(input: EncodeInput): EncodedRequest {
 
 function writeRequest(request: JsonObject, model: string, takesSampling: boolean, losses: Losses): JsonObject {
   if ((numberAt(request, 'n') ?? 1) > 1) throw cannotCarry('n', 'more than one choice', 'multiple-choices');
-  if (Array.isArray(request.modalities) && request.modalities.includes('audio')) {
-    throw cannotCarry('modalities', 'a request for audio', 'audio-out');
-  }
+  requireTextOut(request);
   const { system, messages } = writeMessages(request, losses);
   const maxTokens = writeMaxTokens(request, model, losses);
   const { thinking, effort } = writeThinking(request, model, maxTokens, losses);

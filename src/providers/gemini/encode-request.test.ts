@@ -153,6 +153,7 @@ test('losses are told', () => {
 test.each<[string, JsonObject]>([
   ['n', { n: 2 }],
   ['modalities', { modalities: ['audio'] }],
+  ['modalities', { modalities: ['text', 'image'] }],
   ['tools[0]', { tools: [{ type: 'custom' }] }],
   [
     'messages[0].content[0].image_url.url',

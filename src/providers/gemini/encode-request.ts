@@ -3,7 +3,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { EncodedRequest, EncodeInput } from '../../core/ports/provider.ts';
 import type { Losses } from '../conversion-warnings.ts';
-import { cannotCarry, createLosses, warnUnread } from '../conversion-warnings.ts';
+import { cannotCarry, createLosses, requireTextOut, warnUnread } from '../conversion-warnings.ts';
 import { refuseEmbeddings } from '../openai/encode-request.ts';
 import { nameOf, numberAt, objectAt, objectsAt, stringAt } from '../read-json.ts';
 import { requestHeaders } from '../request-headers.ts';
@@ -39,9 +39,7 @@ function endpoint({ request, model, baseUrl }: EncodeInput): string {
 
 function writeRequest(request: JsonObject, model: string, losses: Losses): JsonObject {
   if ((numberAt(request, 'n') ?? 1) > 1) throw cannotCarry('n', 'more than one choice', 'multiple-choices');
-  if (Array.isArray(request.modalities) && request.modalities.includes('audio')) {
-    throw cannotCarry('modalities', 'a request for audio', 'audio-out');
-  }
+  requireTextOut(request);
   const { systemParts, contents } = writeContents(request, geminiMajorVersion(model) >= 3, losses);
   const generationConfig = writeGenerationConfig(request, model, losses);
   const safetySettings = request.safety_settings ?? request.safetySettings;
