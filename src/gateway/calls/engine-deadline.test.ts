@@ -40,6 +40,17 @@ it('waits no longer, however the connection goes on, and hears no more of it', a
   await vi.advanceTimersByTimeAsync(0);
 });
 
+it.each([
+  ['deadline', 4],
+  ['cancellation', 1],
+])("says the same when the connection's own %s is the first", async (_, code) => {
+  const over = Object.assign(new Error('Timeout expired'), { code, details: '', metadata: {} });
+  await expect(withinDeadline(connection, () => Promise.reject(over))).rejects.toMatchObject({
+    code: 'engine_unavailable',
+    message: 'The durable engine did not answer within 2 s.',
+  });
+});
+
 it('takes an answer that came in time, though this process stood still until after the deadline', async () => {
   const standStill = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENGINE_DEADLINE_MS + 100);
   const asked = withinDeadline(connection, () => {
