@@ -8,11 +8,17 @@ import { HoldfastError } from '../core/errors.ts';
  */
 export function homeOf(env: Readonly<Record<string, string | undefined>>): string {
   const home = resolve(env['HOLDFAST_HOME'] || './.holdfast');
-  let existing = home;
-  while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
+  const existing = nearestExisting(home);
   if (statSync(existing).isDirectory()) return home;
   throw new HoldfastError(
     'invalid_request',
     `The home ${home} cannot be used: ${existing} is not a directory. Name another: HOLDFAST_HOME=<directory>.`,
   );
+}
+
+/** The path itself, or the nearest of the folders above it that is there. */
+export function nearestExisting(path: string): string {
+  let existing = path;
+  while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
+  return existing;
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { TASK_QUEUE } from '../core/names.ts';
 import { newCallId } from '../ledger/call-id.ts';
 import { hashVirtualKey } from '../ledger/virtual-key.ts';
+import { startProtocolListener } from '../../test/support/self-signed.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../../test/support/test-node.ts';
 import {
   createClient,
@@ -176,6 +177,14 @@ describe('over HTTP', () => {
 });
 
 describe('towards a gateway that is not well', () => {
+  test('it speaks HTTP/1.1 alone, over which nothing sends a request again by itself', async () => {
+    const { offered, port, close } = await startProtocolListener();
+    const client = createClient({ url: `https://127.0.0.1:${String(port)}` });
+    await expect(client.call(ask('hi'))).rejects.toMatchObject({ code: 'engine_unavailable' });
+    close();
+    expect(offered).toEqual([['http/1.1']]);
+  });
+
   async function startStub(
     reply: (tries: number) => { status: number; headers?: Record<string, string>; body: string },
   ) {

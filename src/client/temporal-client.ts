@@ -25,7 +25,10 @@ export interface TemporalClientOptions {
 export interface TemporalCallOptions {
   /** Default `openai-chat`. */
   wire?: ClientWire;
-  /** The id of the call and of its workflow: up to 255 of printable ASCII, no spaces. Default: a new one, or the one that the idempotency key stands for. */
+  /**
+   * The id of the call and of its workflow: up to 255 characters of printable ASCII without spaces. Default: a new one, or the one
+   * that the idempotency key stands for.
+   */
   callId?: string;
   /** The same key gives the same call as at the gateway, as long as Temporal remembers its workflow. */
   idempotencyKey?: string;

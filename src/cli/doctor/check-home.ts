@@ -1,11 +1,12 @@
 /** The home: who owns it, whether its ports are free. */
 import { accessSync, constants, existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { tryExclusiveLock } from '../../temporal/process/exclusive-lock.ts';
 import { isRunning } from '../../temporal/process/process-identity.ts';
 import { readServerState } from '../../temporal/server/server-state.ts';
 import { isFreePort } from '../../temporal/server/free-ports.ts';
 import { findRunningGateway } from '../gateway-file.ts';
+import { nearestExisting } from '../home.ts';
 import { type DoctorInput, type Finding } from './check.ts';
 
 export function checkHome({ home }: Pick<DoctorInput, 'home'>): Finding {
@@ -43,10 +44,8 @@ export function checkHome({ home }: Pick<DoctorInput, 'home'>): Finding {
 }
 
 function mayWriteIn(home: string): boolean {
-  let existing = home;
-  while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
   try {
-    accessSync(existing, constants.W_OK | constants.X_OK);
+    accessSync(nearestExisting(home), constants.W_OK | constants.X_OK);
     return true;
   } catch {
     return false;

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { selfSigned, startProtocolListener } from '../../../test/support/self-signed.ts';
 import { until } from '../../../test/support/test-node.ts';
 import type { ChatEvent, SseEvent } from '../../core/chat.ts';
 import type { CallTimeouts } from '../../core/call/types.ts';
@@ -101,21 +102,6 @@ const ANSWER = JSON.stringify({
 });
 const chunk = (delta: object, finish: string | null = null) =>
   `data: ${JSON.stringify({ id: 'r1', created: 1, model: 'm-1', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
-/** A self-signed certificate for localhost and its key, made for these tests alone. */
-const SELF_SIGNED = {
-  key:
-    'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg9oHktRgXXdaJICDxP1eVMWvmnBwpqiDWUTpLlsPQ6eWhRANCAARS' +
-    'ZQg0v3NggJM86aWudcdChvhYd+UJkY2O8UXjz2W17lTsv9BCD3oues5KB7/JmAKn6C4cAkODBPuK1IFWFqVm',
-  cert:
-    'MIIBfjCCASWgAwIBAgIUVfWZTL3WGJA0fgTTgzuCbaBLow8wCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2' +
-    'MTEyMTAzNDcxMFoYDzIxMjYxMDI4MDM0NzEwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC' +
-    'AARSZQg0v3NggJM86aWudcdChvhYd+UJkY2O8UXjz2W17lTsv9BCD3oues5KB7/JmAKn6C4cAkODBPuK1IFWFqVmo1MwUTAdBgNV' +
-    'HQ4EFgQUd2ypEX+nm1q6gDl3oAAI4oUbSzgwHwYDVR0jBBgwFoAUd2ypEX+nm1q6gDl3oAAI4oUbSzgwDwYDVR0TAQH/BAUwAwEB' +
-    '/zAKBggqhkjOPQQDAgNHADBEAiAH9MNxu9xnmjy3bKg6ROrjSc29X0kM1Wiwe9rV25qtZAIgAZWkVySmih6Bf9e7qMNdIWkMpbhz' +
-    'UE33wQobxp4kTIM=',
-};
-const pem = (label: string, base64: string) => `-----BEGIN ${label}-----\n${base64}\n-----END ${label}-----\n`;
-const selfSigned = () => ({ key: pem('PRIVATE KEY', SELF_SIGNED.key), cert: pem('CERTIFICATE', SELF_SIGNED.cert) });
 const SSE = { 'content-type': 'text/event-stream; charset=utf-8' };
 const json = (status: number, body: string, headers: Record<string, string> = {}): Handler => {
   return (_request, response) =>
@@ -157,18 +143,9 @@ describe('an answer', () => {
   });
 
   it('is asked for on HTTP/1.1 alone, where each request is sent once and has a connection of its own', async () => {
-    const offered: string[][] = [];
-    const tls = createTlsServer({
-      ...selfSigned(),
-      ALPNCallback({ protocols }) {
-        offered.push(protocols);
-        return undefined;
-      },
-    });
-    await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
-    const { port } = tls.address() as AddressInfo;
+    const { offered, port, close } = await startProtocolListener();
     await failureOf({ baseUrl: `https://127.0.0.1:${String(port)}/v1` });
-    tls.close();
+    close();
     expect(offered).toEqual([['http/1.1']]);
   });
 

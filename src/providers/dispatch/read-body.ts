@@ -56,9 +56,10 @@ function cut(body: Body): void {
   body.on('error', () => undefined).destroy();
 }
 
-/** The connection can be used again if its answer ends, and nobody waits for that. How it ends instead concerns nobody. */
+/** The connection can be used again if its answer ends, and nobody waits for that; else it is given up. */
 function letEnd(body: Body, limit: number): void {
-  body.dump({ limit, signal: AbortSignal.timeout(END_WITHIN_MS) }).catch(() => undefined);
+  const late = setTimeout(() => cut(body), END_WITHIN_MS);
+  void body.dump({ limit }).finally(() => clearTimeout(late));
 }
 
 export function isEventStream(contentType: string | string[] | undefined): boolean {

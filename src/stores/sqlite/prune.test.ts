@@ -5,6 +5,16 @@ import { temporaryLedger } from './temporary-ledger.ts';
 
 const long = (seed: number) => Buffer.alloc(60_000, `request ${String(seed)} `);
 
+test('whether an open call needs a payload is asked of an index, once for each payload that is pruned', async () => {
+  const { path } = await temporaryLedger();
+  const database = new DatabaseSync(path);
+  const plan = database
+    .prepare("explain query plan select id from calls where state <> 'ended' and request_ref = 'p'")
+    .all();
+  database.close();
+  expect(JSON.stringify(plan)).toContain('SEARCH calls USING INDEX calls_open_request');
+});
+
 test('one open call with a damaged request is named, and keeps neither others from being kept nor anything from being pruned', async () => {
   const { ledger, payloads, path, clock } = await temporaryLedger();
   const refs = new Map<string, string>();

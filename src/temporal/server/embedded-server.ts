@@ -1,7 +1,8 @@
-import { mkdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../../core/errors.ts';
 import { isRunning, type ProcessIdentity } from '../process/process-identity.ts';
+import { makeHome } from './make-home.ts';
 import { removeUnfinishedDatabase } from './remove-unfinished-database.ts';
 import { requireFreePort } from './require-free-port.ts';
 import { serverArguments, tunedFlags } from './server-flags.ts';
@@ -66,7 +67,7 @@ type Wanted = Omit<ServerState, 'pid' | 'startTime'>;
 export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   const { port = 7233, uiPort = 8233, binary, codecEndpoint, flags = tunedFlags, onProgress } = options;
   const { readyWithinMs = 30_000, reuseWithinMs = 10_000, stopGraceMs = 10_000 } = options;
-  mkdirSync(options.home, { recursive: true, mode: 0o700 });
+  makeHome(options.home);
   const home = realpathSync(options.home);
   const args = serverArguments({ port, uiPort, dbFilename: DB_FILENAME, codecEndpoint }, flags);
   const wanted: Wanted = {
