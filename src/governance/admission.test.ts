@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseSettings } from '../config/load.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { BudgetSpec, BudgetStatus } from '../core/ports/ledger/budgets.ts';
 import type { CallRequest } from '../core/ports/provider.ts';
 import type { Principal } from '../core/call/types.ts';
 import type { BudgetSettings } from '../core/settings.ts';
@@ -28,6 +30,15 @@ models:
   { env: { KEY: 'k' }, adapters: providerAdapters },
 );
 const prices = createPriceBook({});
+const standing = ({ scope, period, limitNanoUsd }: BudgetSpec): BudgetStatus => ({
+  scope,
+  period,
+  timeZone: 'UTC',
+  limitNanoUsd: limitNanoUsd.toString(),
+  heldNanoUsd: '20',
+  spentNanoUsd: '3',
+  resetsAt: '2030-01-01T00:00:00.000Z',
+});
 const asked: PolicyRequest[] = [];
 const deps: AdmissionDeps = {
   settings,
@@ -41,6 +52,7 @@ const deps: AdmissionDeps = {
   requiredCapabilities,
   hasOpenPrice,
   worstCase: (query) => prices.worstCaseNanoUsd(query),
+  budgetStatus: (budgets) => Promise.resolve(budgets.map(standing)),
   newDecisionId: () => 'dec_1',
 };
 const anyone: Principal = { tenant: 'acme', key: 'app', models: null };
@@ -222,10 +234,29 @@ describe('the worst case', () => {
 });
 
 describe('a hard budget', () => {
-  it('refuses a call without a price, and says what would help', async () => {
-    const { error } = await denialOf('free', { budgets: [budget()] });
-    expect(error).toMatchObject({ code: 'budget_exceeded', details: { scope: 'tenant:acme' } });
+  it('refuses a call without a price, with its figures, and says what would help', async () => {
+    const open = budget({ scope: 'key:acme-app', hard: false });
+    const { error } = await denialOf('free', { budgets: [open, budget({ limitNanoUsd: 50n })] });
+    expect(error).toMatchObject({ code: 'budget_exceeded' });
+    expect(error.details).toEqual({
+      scope: 'tenant:acme',
+      period: 'day',
+      limitNanoUsd: '50',
+      heldNanoUsd: '20',
+      spentNanoUsd: '3',
+      resetsAt: '2030-01-01T00:00:00.000Z',
+    });
     expect(error.message).toMatch(/max_tokens.*price override.*allowUnbounded/);
+  });
+
+  it('whose standing the ledger cannot tell is a failure and no denial', async () => {
+    const away: AdmissionDeps = {
+      ...deps,
+      budgetStatus: () => Promise.reject(new HoldfastError('engine_unavailable', 'gone')),
+    };
+    const input = { kind: 'chat' as const, model: 'free', principal: anyone };
+    const decided = decideAdmission(away, { input, ...asOpenAi(chat()), budgets: [budget()] });
+    await expect(decided).rejects.toThrow('gone');
   });
 
   it('drops the candidates without a price where others have one, and their credential is chosen', async () => {
@@ -245,7 +276,7 @@ describe('a hard budget', () => {
 
   it('refuses when one of several budgets is strict, and names that one', async () => {
     const budgets = [budget({ allowUnbounded: true }), budget({ scope: 'key:app' })];
-    expect((await denialOf('free', { budgets })).error.details).toEqual({ scope: 'key:app' });
+    expect((await denialOf('free', { budgets })).error.details).toMatchObject({ scope: 'key:app' });
   });
 
   it('leaves its room to the ledger: a priced call passes here whatever the limit', async () => {

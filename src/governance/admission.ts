@@ -1,7 +1,8 @@
-/** Whether a call may go ahead, and along which route: policy, capabilities, price bounds. Pure but for the policy port. */
+/** Whether a call may go ahead, and along which route: policy, capabilities, price bounds. Pure but for its ports. */
 import type { Admission, CallInput, CallMode, Candidate, RoutePlan } from '../core/call/types.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { BudgetLedger } from '../core/ports/ledger/budgets.ts';
 import type { PriceBook } from '../core/ports/price-book.ts';
 import type { Capability, CallRequest, ProviderAdapter } from '../core/ports/provider.ts';
 import type { BudgetSettings, RouteSettings, Settings } from '../core/settings.ts';
@@ -18,6 +19,8 @@ export interface AdmissionDeps {
   /** Whether a provider of the request's own wire is asked for what nobody can price beforehand. */
   hasOpenPrice(request: CallRequest): boolean;
   worstCase: PriceBook['worstCaseNanoUsd'];
+  /** What the refusal of a request without bounds says. */
+  budgetStatus: BudgetLedger['budgetStatus'];
   newDecisionId(): string;
 }
 
@@ -38,12 +41,15 @@ export async function decideAdmission(deps: AdmissionDeps, request: AdmissionReq
   const decisionId = deps.newDecisionId();
   const refusal = await refusalOf(deps.policy, request.input, decisionId);
   if (refusal) return deny(decisionId, refusal);
+  let planned: Planned;
   try {
-    return { allowed: true, plan: { ...planRoute(deps, request, decisionId), requestRef: '' } };
+    planned = planRoute(deps, request, decisionId);
   } catch (error) {
     if (HoldfastError.is(error)) return deny(decisionId, error);
     throw error;
   }
+  if ('plan' in planned) return { allowed: true, plan: { ...planned.plan, requestRef: '' } };
+  return deny(decisionId, await withoutBounds(deps, planned.needsBounds));
 }
 
 /** Why the policy keeps this caller from such a call, `permission_denied`; null when it does not. */
@@ -58,11 +64,14 @@ export async function refusalOf(
   return new HoldfastError('permission_denied', decision.reason, { details });
 }
 
+/** A route, or the hard budget that lets none of its targets pass without bounds. */
+type Planned = { plan: Omit<RoutePlan, 'requestRef'> } | { needsBounds: BudgetSettings | undefined };
+
 function planRoute(
   deps: AdmissionDeps,
   { input, request, canonical, payer = {}, budgets }: AdmissionRequest,
   decisionId: string,
-): Omit<RoutePlan, 'requestRef'> {
+): Planned {
   const route = routeOf(deps.settings, input.model);
   const able = ableTargets(deps, route, canonical, input.mode);
   const inputTokens = inputTokenBound(canonical);
@@ -93,15 +102,8 @@ function planRoute(
   const strict = budgets.find(({ hard, allowUnbounded }) => hard && !allowUnbounded);
   const bounded = strict ? candidates.filter(({ worstCaseNanoUsd }) => worstCaseNanoUsd !== null) : candidates;
   const [first] = bounded;
-  if (!first) {
-    throw new HoldfastError(
-      'budget_exceeded',
-      `The hard budget of ${strict?.scope ?? 'this caller'} needs a known price and bounds on input and output. ` +
-        'Send max_tokens, send files inline and not by URL or id, leave out tools that the provider runs and what changes its prices, add a price override, or set allowUnbounded on the budget.',
-      { details: { scope: strict?.scope ?? null } },
-    );
-  }
-  return {
+  if (!first) return { needsBounds: strict };
+  const plan = {
     decisionId,
     candidates: bounded,
     first: { credential: credentialOf(deps.settings, first) },
@@ -114,6 +116,18 @@ function planRoute(
     ...(payer.team !== undefined && { team: payer.team }),
     ...(payer.user !== undefined && { user: payer.user }),
   };
+  return { plan };
+}
+
+async function withoutBounds(deps: AdmissionDeps, budget: BudgetSettings | undefined): Promise<HoldfastError> {
+  const [status] = await deps.budgetStatus(budget ? [budget] : []);
+  const { timeZone: _timeZone, ...details } = status ?? { scope: null };
+  return new HoldfastError(
+    'budget_exceeded',
+    `The hard budget of ${details.scope ?? 'this caller'} needs a known price and bounds on input and output. ` +
+      'Send max_tokens, send files inline and not by URL or id, leave out tools that the provider runs and what changes its prices, add a price override, or set allowUnbounded on the budget.',
+    { details },
+  );
 }
 
 /** The reference that a candidate's credential is resolved by at each dispatch. */

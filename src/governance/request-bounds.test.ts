@@ -25,6 +25,7 @@ const admission: AdmissionDeps = {
   requiredCapabilities: () => new Set(),
   hasOpenPrice: () => false,
   worstCase: () => 1n,
+  budgetStatus: () => Promise.resolve([]),
   newDecisionId: () => 'dec_1',
 };
 const NO_SPECIAL_TOKENS = { disallowedSpecial: new Set<string>() };

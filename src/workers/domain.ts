@@ -72,6 +72,7 @@ export function createDomain(options: DomainOptions) {
     requiredCapabilities,
     hasOpenPrice,
     worstCase: (query) => prices.worstCaseNanoUsd(query),
+    budgetStatus: (budgets) => ledger.budgetStatus(budgets),
     newDecisionId: () => `dec_${randomUUID()}`,
   };
 

@@ -90,6 +90,21 @@ it("a user's full budget refuses that user with its figures, and nobody else", a
   expect((await chat({}, tagged('carol'))).status).toBe(200);
 });
 
+it('what nobody can price beforehand is refused with the figures too', async () => {
+  const { status, body } = await chat({ web_search_options: {} });
+  expect(status).toBe(402);
+  expect(body['error']).toMatchObject({
+    code: 'budget_exceeded',
+    details: {
+      scope: 'tenant:acme',
+      limitNanoUsd: '100000000000',
+      heldNanoUsd: '0',
+      spentNanoUsd: expect.stringMatching(/^[1-9]/) as string,
+      resetsAt: expect.stringMatching(/T2[23]:00:00/) as string,
+    },
+  });
+});
+
 it.each([
   ['user of chat', '/v1/chat/completions', { user: 'poor' }],
   ['safety_identifier of chat', '/v1/chat/completions', { safety_identifier: 'poor' }],
