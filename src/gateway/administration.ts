@@ -59,15 +59,7 @@ export interface Administration {
 /** The part of the ledger that administration touches. */
 export type AdministrationLedger = Pick<
   Ledger,
-  | 'budgetStatus'
-  | 'budgetScopes'
-  | 'createKey'
-  | 'listKeys'
-  | 'revokeKey'
-  | 'appendAudit'
-  | 'listAudit'
-  | 'verifyAudit'
-  | 'erase'
+  'budgetStatus' | 'budgetScopes' | 'createKey' | 'listKeys' | 'revokeKey' | 'listAudit' | 'verifyAudit' | 'erase'
 >;
 
 export interface AdministrationDeps {
@@ -136,9 +128,7 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
         });
       }
       const secret = generateVirtualKey();
-      const entry = await ledger.createKey({ ...key, hash: hashVirtualKey(secret) });
-      const details = { tenant: key.tenant, ...(key.team !== null && { team: key.team }) };
-      await ledger.appendAudit({ actor, action: 'key.create', subject: key.name, details });
+      const entry = await ledger.createKey({ ...key, hash: hashVirtualKey(secret) }, actor);
       return { key: secret, entry };
     },
     async revokeKey(name, actor) {
@@ -147,9 +137,8 @@ export function createAdministration({ settings, ledger, adapters }: Administrat
           param: 'name',
         });
       }
-      const entry = await ledger.revokeKey(name);
+      const entry = await ledger.revokeKey(name, actor);
       if (!entry) throw new HoldfastError('not_found', `There is no key named "${name}".`);
-      await ledger.appendAudit({ actor, action: 'key.revoke', subject: name, details: {} });
       return entry;
     },
     erase: ({ tenant = null, subject = null }, actor) => ledger.erase({ tenant, subject, actor }),

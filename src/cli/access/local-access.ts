@@ -55,10 +55,9 @@ function lazyLedger(stores: HomeStores): AdministrationLedger {
   return {
     budgetStatus: async (budgets) => (await stores.ledger()).budgetStatus(budgets),
     budgetScopes: async (prefix, after, limit) => (await stores.ledger()).budgetScopes(prefix, after, limit),
-    createKey: async (key) => (await stores.ledger({ mayCreate: true })).createKey(key),
+    createKey: async (...args) => (await stores.ledger({ mayCreate: true })).createKey(...args),
     listKeys: async () => (await stores.ledger()).listKeys(),
-    revokeKey: async (name) => (await stores.ledger()).revokeKey(name),
-    appendAudit: async (entry) => (await stores.ledger()).appendAudit(entry),
+    revokeKey: async (...args) => (await stores.ledger()).revokeKey(...args),
     erase: async (input) => (await stores.ledger()).erase(input),
     listAudit: async (afterSeq, limit) => (await stores.ledger()).listAudit(afterSeq, limit),
     verifyAudit: async () => (await stores.ledger()).verifyAudit(),

@@ -110,28 +110,39 @@ export function describeRecords(open: OpenStore): void {
   describe('virtual keys', () => {
     test('a key is found by its hash, listed, and revoked once', async () => {
       const { ledger, clock } = await open();
-      const created = await ledger.createKey(key);
+      const created = await ledger.createKey(key, 'boss');
       expect(created).toEqual({ ...key, createdAt: '2026-11-20T12:00:00.000Z', revokedAt: null });
-      expect(await ledger.createKey(key)).toEqual(created);
+      expect(await ledger.createKey(key, 'boss')).toEqual(created);
       expect(await ledger.findKey('hk1:00')).toEqual(created);
       expect(await ledger.findKey('hk1:ff')).toBeNull();
       expect(await ledger.keyNamed('acme-app')).toEqual(created);
       expect(await ledger.keyNamed('nobody')).toBeNull();
-      const revoked = await ledger.revokeKey('acme-app');
+      const revoked = await ledger.revokeKey('acme-app', 'chief');
       expect(revoked).toEqual({ ...created, revokedAt: '2026-11-20T12:00:00.000Z' });
       clock.now += HOUR_MS;
-      expect(await ledger.revokeKey('acme-app')).toEqual(revoked);
-      expect(await ledger.revokeKey('nobody')).toBeNull();
+      expect(await ledger.revokeKey('acme-app', 'chief')).toEqual(revoked);
+      expect(await ledger.revokeKey('nobody', 'chief')).toBeNull();
       expect(await ledger.listKeys()).toEqual([revoked]);
     });
 
     test('a name is given once', async () => {
       const { ledger } = await open();
-      await ledger.createKey(key);
-      await expect(ledger.createKey({ ...key, hash: 'hk1:01' })).rejects.toMatchObject({
+      await ledger.createKey(key, 'boss');
+      await expect(ledger.createKey({ ...key, hash: 'hk1:01' }, 'boss')).rejects.toMatchObject({
         code: 'invalid_request',
         param: 'name',
       });
+    });
+
+    test('what was done to a key is in the audit log, once and with who did it', async () => {
+      const { ledger } = await open();
+      for (let times = 0; times < 2; times++) await ledger.createKey({ ...key, team: 'blue' }, 'boss');
+      await expect(ledger.createKey({ ...key, hash: 'hk1:01' }, 'boss')).rejects.toThrow();
+      for (const name of ['acme-app', 'acme-app', 'nobody']) await ledger.revokeKey(name, 'chief');
+      expect(await ledger.listAudit(0, 10)).toMatchObject([
+        { actor: 'boss', action: 'key.create', subject: 'acme-app', details: { tenant: 'acme', team: 'blue' } },
+        { actor: 'chief', action: 'key.revoke', subject: 'acme-app', details: {} },
+      ]);
     });
   });
 

@@ -330,8 +330,8 @@ describe.skipIf(postgresUnavailableReason())('races of two nodes', () => {
     const key = { tenant: 'acme', team: null, models: null, roles: ['caller'], expiresAt: null };
     await rounds(async (name) => {
       const made = await Promise.allSettled([
-        one.createKey({ ...key, name, hash: `hk1:${name}-1` }),
-        two.createKey({ ...key, name, hash: `hk1:${name}-2` }),
+        one.createKey({ ...key, name, hash: `hk1:${name}-1` }, 'cli'),
+        two.createKey({ ...key, name, hash: `hk1:${name}-2` }, 'cli'),
       ]);
       expect(made.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
       const refused = made.find(({ status }) => status === 'rejected');

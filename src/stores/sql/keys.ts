@@ -2,6 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { VirtualKey } from '../../core/ports/ledger/access.ts';
+import type { AuditLog } from './audit.ts';
 import type { SqlContext } from './context.ts';
 import { fromJsonText, fromNullableJsonText, toNullableJsonText } from './json-text.ts';
 import { prepare } from './prepared.ts';
@@ -9,13 +10,14 @@ import type { VirtualKeysTable } from './schema.ts';
 
 export function createKeys(
   context: SqlContext,
+  audit: AuditLog,
 ): Pick<Ledger, 'createKey' | 'findKey' | 'keyNamed' | 'listKeys' | 'revokeKey'> {
   const { db } = context;
   const byHash = prepare((p: { hash: string }) => db.selectFrom('virtual_keys').selectAll().where('hash', '=', p.hash));
   const byName = prepare((p: { name: string }) => db.selectFrom('virtual_keys').selectAll().where('name', '=', p.name));
 
   return {
-    createKey: (key) =>
+    createKey: (key, actor) =>
       context.write(async (tx) => {
         const known = await byName.first(tx, { name: key.name });
         if (known?.hash === key.hash) return keyOf(known);
@@ -35,6 +37,8 @@ export function createKeys(
           revoked_at: null,
         };
         await tx.insertInto('virtual_keys').values(row).execute();
+        const details = { tenant: key.tenant, ...(key.team !== null && { team: key.team }) };
+        await audit.append(tx, row.created_at, { actor, action: 'key.create', subject: key.name, details });
         return keyOf(row);
       }),
     async findKey(hash) {
@@ -49,14 +53,17 @@ export function createKeys(
       const rows = await context.read((tx) => tx.selectFrom('virtual_keys').selectAll().orderBy('name').execute());
       return rows.map(keyOf);
     },
-    revokeKey: (name) =>
+    revokeKey: (name, actor) =>
       context.write(async (tx) => {
-        await tx
+        const now = context.now();
+        const { numUpdatedRows } = await tx
           .updateTable('virtual_keys')
-          .set({ revoked_at: context.now() })
+          .set({ revoked_at: now })
           .where('name', '=', name)
           .where('revoked_at', 'is', null)
-          .execute();
+          .executeTakeFirstOrThrow();
+        if (numUpdatedRows > 0n)
+          await audit.append(tx, now, { actor, action: 'key.revoke', subject: name, details: {} });
         const row = await byName.first(tx, { name });
         return row ? keyOf(row) : null;
       }),

@@ -60,7 +60,7 @@ export function createSqlLedger(options: SqlLedgerOptions): LedgerStores {
     ...createOwed(parts),
     ...createListCalls(parts),
     ...createBudgetStatus(parts),
-    ...createKeys(parts),
+    ...createKeys(parts, parts.audit),
     ...createAudit(parts, parts.audit),
     ...createOutboxMethods(parts, parts.outbox),
     ...createPrune(parts, clearing.clearPending),

@@ -26,15 +26,15 @@ export interface AuditEntry {
   hash: string;
 }
 
-/** Virtual keys, by the hash of the key. */
+/** Virtual keys, by the hash of the key. What changes one stands in the audit log as of the same moment, with who did it. */
 export interface VirtualKeys {
-  createKey(key: Omit<VirtualKey, 'createdAt' | 'revokedAt'>): Promise<VirtualKey>;
+  createKey(key: Omit<VirtualKey, 'createdAt' | 'revokedAt'>, actor: string): Promise<VirtualKey>;
   /** Expired and revoked keys too: the door judges them. */
   findKey(hash: string): Promise<VirtualKey | null>;
   /** The key of that name, whatever its state; null when the ledger has none. */
   keyNamed(name: string): Promise<VirtualKey | null>;
   listKeys(): Promise<VirtualKey[]>;
-  revokeKey(name: string): Promise<VirtualKey | null>;
+  revokeKey(name: string, actor: string): Promise<VirtualKey | null>;
 }
 
 /** The audit log: each entry carries the hash of the one before it. */
