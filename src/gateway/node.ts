@@ -31,6 +31,7 @@ import { deriveCallId, newCallId } from '../ledger/call-id.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
 import { watchLostStarts } from '../ledger/lost-starts.ts';
 import type { SweepDeps } from '../ledger/sweep.ts';
+import { loadTokenizer } from '../providers/estimate-tokens.ts';
 import { providerAdapters } from '../providers/registry.ts';
 import { forgetNextMasterKey, loadMasterKey } from '../stores/crypto/master-key.ts';
 import { createEncryptedSecretFile } from '../stores/files/encrypted-secret-file.ts';
@@ -223,6 +224,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     await ledger.close();
   }
 
+  // Else the first stream that is cut would load it, and all others would stand still meanwhile.
+  loadTokenizer();
   let url: string;
   let workers: EngineWorkers;
   try {

@@ -24,7 +24,7 @@ const BASE64_CHARS_PER_FILE_TOKEN = 40;
 
 let encoding: typeof O200k | undefined;
 
-/** Loads the encoding now (some 250 ms and 90 MB) rather than with the first count. */
+/** Loads the encoding now (some 250 ms of this thread, and 90 MB) rather than with the first count. */
 export function loadTokenizer(): typeof O200k {
   encoding ??= createRequire(import.meta.url)('gpt-tokenizer/encoding/o200k_base') as typeof O200k;
   return encoding;
