@@ -29,7 +29,10 @@ export interface Behaviour {
   keeps: number;
   /** 1: a response made in the background ends as failed. */
   fails: number;
-  /** After this many deltas a response made in the background waits until the simulator is told to go on; 0 never does. */
+  /**
+   * Waits until the simulator is told to go on, a response made in the background after this many deltas, another stream
+   * after this many events, an answer in one piece before it is sent; 0 never does.
+   */
   holds: number;
   /** 1: the stream of a response made in the background cannot be asked for again. */
   once: number;

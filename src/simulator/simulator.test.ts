@@ -159,6 +159,46 @@ describe('time', () => {
     expect(text.match(/data: /g)).toHaveLength(3);
     expect(simulator.seen.at(-1)?.status).toBe(-1);
   });
+
+  it('holds keeps an answer back until it is told to go on, and the next one again', async () => {
+    const before = simulator.count;
+    for (const content of ['one', 'the next one']) {
+      let isThere = false;
+      const answer = chat('sim-small+holds=1', {}, content).then((response) => {
+        isThere = true;
+        return response.text();
+      });
+      // An answer that is not kept back overtakes it.
+      await until('it is asked', () => simulator.seen.at(-1)?.model === 'sim-small+holds=1');
+      expect(await textOf(chat('sim-small', {}, content))).toContain('[simulated]');
+      expect(isThere).toBe(false);
+      simulator.release();
+      expect(await answer).toContain('[simulated]');
+    }
+    expect(simulator.count - before).toBe(4);
+  });
+
+  it('holds stops a stream after that many events', async () => {
+    const response = await chat('sim-small+holds=3', { stream: true });
+    let text = '';
+    for await (const bytes of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += bytes;
+      if (text.match(/data: /g)?.length !== 3) continue;
+      expect(simulator.seen.at(-1)?.status).toBe(0);
+      simulator.release();
+    }
+    expect(text).toContain('[DONE]');
+  });
+
+  it('holds lets go of who leaves', async () => {
+    const leaving = new AbortController();
+    const body = { model: 'sim-small+holds=1', ...asking('leaves') };
+    const left = ask('/v1/chat/completions', body, leaving.signal).catch(() => null);
+    await until('it is asked', () => JSON.stringify(simulator.seen.at(-1)?.body).includes('leaves'));
+    leaving.abort();
+    expect(await left).toBeNull();
+    await until('its connection is closed', () => simulator.seen.at(-1)?.status === -1);
+  });
 });
 
 describe('the truth that it keeps', () => {

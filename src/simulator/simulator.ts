@@ -41,7 +41,7 @@ export interface Simulator {
   readonly working: number;
   /** Cancellations of responses. */
   readonly cancelled: number;
-  /** Has the responses go on that were told to wait (`holds`). */
+  /** Has the answers go on that were told to wait (`holds`) and do so now. */
   release(): void;
   close(): Promise<void>;
 }
@@ -60,6 +60,7 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
   const seen: SeenRequest[] = [];
   const failures = new Map<string, number>();
   const kept = createKeptAnswers();
+  let released = Promise.withResolvers<undefined>();
   let count = 0;
   let asked = 0;
   let streams = 0;
@@ -138,7 +139,11 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     const said = compose(body, behaviour);
     const isBackground = path.endsWith('/responses') && body['background'] === true;
     const wait = isBackground ? behaviour.start : behaviour.delay;
+    const hold = async (): Promise<void> => {
+      if (told.holds > 0) await untilReleased(released.promise, response);
+    };
     if (wait > 0) await pause(wait, response);
+    if (!stream && !isBackground) await hold();
     if (response.destroyed) return;
     if (!mustFail(behaviour, model, said.id)) behaviour = { ...behaviour, ...UNDISTURBED };
     if (behaviour.status !== 0) {
@@ -161,14 +166,14 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
       const events = anthropicStream(model, said).map(
         ([name, data]) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`,
       );
-      await sendStream(response, behaviour, events);
+      await sendStream(response, behaviour, events, hold);
     } else if (wire === 'gemini') {
-      await sendStream(response, behaviour, [`data: ${JSON.stringify(geminiAnswer(model, said))}\n\n`]);
+      await sendStream(response, behaviour, [`data: ${JSON.stringify(geminiAnswer(model, said))}\n\n`], hold);
     } else {
       const options = body['stream_options'];
       const wantsUsage = isJsonObject(options) && options['include_usage'] === true;
       const events = [...openAiStream(model, said, wantsUsage), '[DONE]'].map((data) => `data: ${data}\n\n`);
-      await sendStream(response, behaviour, events);
+      await sendStream(response, behaviour, events, hold);
     }
     if (response.writableEnded) entry.status = 200;
   }
@@ -201,7 +206,11 @@ export async function startSimulator({ port = 0, maxSeen = 10_000 }: SimulatorOp
     get cancelled() {
       return cancelled;
     },
-    release: () => kept.release(),
+    release() {
+      kept.release();
+      released.resolve(undefined);
+      released = Promise.withResolvers();
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -234,9 +243,15 @@ async function sendJob(response: ServerResponse, job: StreamedJob, after: number
   response.end();
 }
 
-async function sendStream(response: ServerResponse, behaviour: Behaviour, events: readonly string[]): Promise<void> {
+async function sendStream(
+  response: ServerResponse,
+  behaviour: Behaviour,
+  events: readonly string[],
+  hold: () => Promise<void>,
+): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   for (const [index, event] of events.entries()) {
+    if (index === behaviour.holds) await hold();
     if (response.destroyed) return;
     if (behaviour.cut > 0 && index >= behaviour.cut) {
       response.destroy();
@@ -248,6 +263,12 @@ async function sendStream(response: ServerResponse, behaviour: Behaviour, events
     if (behaviour.pace > 0) await pause(behaviour.pace, response);
   }
   response.end();
+}
+
+/** Waits until then, or until the client leaves. */
+async function untilReleased(released: Promise<undefined>, response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  await Promise.race([released, new Promise((resolve) => response.once('close', resolve))]);
 }
 
 /** Waits, or until the client leaves. */

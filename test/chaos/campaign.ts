@@ -18,7 +18,7 @@ import { add } from './tally.ts';
 import type { Target } from './target.ts';
 
 const MOCK_PROVIDER = fileURLToPath(new URL('./mock-provider.ts', import.meta.url));
-const READY_WITHIN_MS = 10_000;
+const READY_WITHIN_MS = 60_000;
 
 export interface CampaignOptions {
   rounds: number;

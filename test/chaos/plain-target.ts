@@ -4,7 +4,7 @@ import { startChild, type Child } from './child-process.ts';
 import type { Target } from './target.ts';
 
 const PLAIN_PROXY = fileURLToPath(new URL('./plain-proxy.ts', import.meta.url));
-const READY_WITHIN_MS = 10_000;
+const READY_WITHIN_MS = 60_000;
 
 export function createPlainTarget(port: number, upstreamPort: number): Target {
   let child: Child | null = null;

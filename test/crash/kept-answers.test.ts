@@ -15,7 +15,7 @@ beforeAll(async () => {
 providers:
   sim: { kind: simulated, baseUrl: "${simulator.url}/v1", allowPrivateAddress: true }
 models:
-  long: { targets: [{ provider: sim, model: sim-small+delay=3000 }] }
+  long: { targets: [{ provider: sim, model: sim-small+holds=1 }] }
   slow-start: { targets: [{ provider: sim, model: sim-small+start=2500 }] }
   paying-again: { targets: [{ provider: sim, model: sim-small+start=2500 }], onUnknown: retry }
   stored: { targets: [{ provider: sim, model: sim-small+pace=60 }] }
@@ -60,6 +60,8 @@ it('G2 a job in the background is collected by the process that comes after: one
   });
   await crash();
   await pending;
+  expect(simulator.working).toBe(1);
+  simulator.release();
   const response = await inBackground('long', 'job');
   expect(response.status).toBe(200);
   expect(await response.text()).toContain('[simulated]');

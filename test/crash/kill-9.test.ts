@@ -19,11 +19,12 @@ beforeAll(async () => {
 providers:
   sim: { kind: simulated, baseUrl: "${simulator.url}/v1", allowPrivateAddress: true }
 models:
+  held: { targets: [{ provider: sim, model: sim-small+holds=1 }] }
+  streaming: { targets: [{ provider: sim, model: sim-small+holds=4 }] }
   slow: { targets: [{ provider: sim, model: sim-small+delay=2500 }] }
-  streaming: { targets: [{ provider: sim, model: sim-small+pace=100 }] }
   careful: { targets: [{ provider: sim, model: sim-small+delay=2500 }], onUnknown: fail }
 tenants:
-  default: { budgets: [{ limitUsd: 1, period: day, hard: true }] }
+  default: { budgets: [{ limitUsd: 1, period: total, hard: true }] }
 `);
   up = await home.start();
 });
@@ -54,7 +55,7 @@ async function getJson<T>(path: string): Promise<T> {
 
 it('answers every call that was in flight when the process was killed, and shows each second dispatch', async () => {
   const names = Array.from({ length: CALLS }, (_, index) => `call-${index}`);
-  const modelOf = (name: string) => (Number(name.slice(5)) % 3 === 0 ? 'streaming' : 'slow');
+  const modelOf = (name: string) => (Number(name.slice(5)) % 3 === 0 ? 'streaming' : 'held');
   const lost = names.map((name) =>
     ask(modelOf(name), name)
       .then((response) => response.text())
@@ -66,7 +67,10 @@ it('answers every call that was in flight when the process was killed, and shows
 
   up = await home.start();
   expect(up.output()).toContain('taken over from an earlier run');
-  const answers = await Promise.all(names.map((name) => ask(modelOf(name), name)));
+  const asked = Promise.all(names.map((name) => ask(modelOf(name), name)));
+  await until('every request has reached the provider again', () => simulator.count >= 2 * CALLS);
+  simulator.release();
+  const answers = await asked;
   for (const [index, response] of answers.entries()) {
     const text = await response.text();
     expect(response.status, text).toBe(200);

@@ -7,18 +7,24 @@ import { createOrphans } from '../../src/gateway/calls/orphans.ts';
 import { newCallId } from '../../src/ledger/call-id.ts';
 import { acceptInput } from '../../src/stores/contract/fixture.ts';
 import { temporaryLedger } from '../../src/stores/sqlite/temporary-ledger.ts';
+import { awakeMsOf } from '../support/awake-time.ts';
 import { SIM_PROVIDER, startTestNode, until, type TestNode } from '../support/test-node.ts';
 
-/** The deadline is 2 s; the rest is a busy machine's. */
+/** The deadline is 2 s; the rest is a busy machine's. Less than two deadlines. */
 const TOLD_WITHIN_MS = 3_500;
-/** Waits 20 s for its second try. */
-const WAITS = 'sim/sim-small+status=429+times=1+retryAfter=20000';
+/** `waits` waits ten minutes for its second try: longer than all that is asked here together. */
+const CONFIG = `
+providers:${SIM_PROVIDER}
+models:
+  waits:
+    targets: [{ provider: sim, model: sim-small+status=429+times=1+retryAfter=600000 }]
+    retries: { maxRetryAfterMs: 900000 }
+    timeouts: { totalMs: 3600000 }
+`;
 
 async function timed<T>(question: Promise<T>): Promise<T> {
-  const askedAt = performance.now();
-  const answer = await question;
-  expect(performance.now() - askedAt).toBeLessThan(TOLD_WITHIN_MS);
-  return answer;
+  expect(await awakeMsOf(question)).toBeLessThan(TOLD_WITHIN_MS);
+  return question;
 }
 
 const ways = [
@@ -53,9 +59,9 @@ describe.each(ways)('an engine that $how', ({ leave, bringBack }) => {
   const stateOfAttempt = async (id: string) => (await callOf(id)).attempts[0]?.state;
 
   beforeAll(async () => {
-    test = await startTestNode({ config: `providers:${SIM_PROVIDER}` });
+    test = await startTestNode({ config: CONFIG });
     atProvider = await startCall('sim/sim-small+delay=120000');
-    inPause = await startCall(WAITS);
+    inPause = await startCall('waits');
     await until('one call is at the provider', async () => (await stateOfAttempt(atProvider)) === 'dispatched');
     await until('the other one waits', async () => (await stateOfAttempt(inPause)) === 'failed');
     isAway = true;

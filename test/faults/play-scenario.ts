@@ -108,7 +108,11 @@ async function disturb(
   if (meanwhile === 'engine-killed') {
     await stage.server.kill();
     node.goOn();
-    return () => stage.server.restart();
+    return async () => {
+      await stage.server.restart();
+      // The node's own connection is back in its own time.
+      await until('the node has its engine', async () => (await fetch(`${node.url}/health/ready`)).ok);
+    };
   }
   if (meanwhile === 'call-cancelled') {
     const [call] = await listCalls(node.url, 1);
@@ -116,7 +120,8 @@ async function disturb(
     node.goOn();
     return () => Promise.resolve();
   }
-  const other = new DatabaseSync(stage.ledger);
+  // The node holds at its point, and writes of its other work come between all the same.
+  const other = new DatabaseSync(stage.ledger, { timeout: LOCK_MS });
   other.exec('begin immediate');
   node.goOn();
   await delay(LOCK_MS);

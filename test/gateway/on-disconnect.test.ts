@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallView } from '../../src/core/ports/ledger/views.ts';
+import { awakeMsOf } from '../support/awake-time.ts';
 import { startTestNode, until, type TestNode } from '../support/test-node.ts';
 
 const CHUNKS = 40;
@@ -16,6 +17,8 @@ const CLOSED_WITHIN_MS = 1_000;
 /** A slow provider: two seconds for an answer, in pieces or in one. */
 const sockets = new Set<Socket>();
 let requests = 0;
+/** Of the stream that was begun last: the number of its newest word. */
+let newestWord = 0;
 let provider: Server;
 let test: TestNode;
 
@@ -57,7 +60,9 @@ async function answer(request: AsyncIterable<Uint8Array>, response: ServerRespon
   for (let index = 0; index < CHUNKS && !response.destroyed; index += 1) {
     await delay(CHUNK_EVERY_MS);
     const choices = [{ index: 0, delta: { content: `word${String(index)} ` }, finish_reason: null }];
-    if (isStream) response.write(`data: ${JSON.stringify({ ...base, object: 'chat.completion.chunk', choices })}\n\n`);
+    if (!isStream) continue;
+    response.write(`data: ${JSON.stringify({ ...base, object: 'chat.completion.chunk', choices })}\n\n`);
+    newestWord = index;
   }
   if (response.destroyed) return;
   const usage = { prompt_tokens: 10, completion_tokens: CHUNKS, total_tokens: 10 + CHUNKS };
@@ -112,6 +117,12 @@ async function newestCall(): Promise<CallView> {
   return calls[0]!;
 }
 
+/** Client, gateway and provider are this one process: what the machine keeps it waiting is no time of theirs. */
+async function expectClosedInTime(): Promise<void> {
+  const closed = until('the socket at the provider is closed', () => sockets.size === 0);
+  expect(await awakeMsOf(closed)).toBeLessThan(CLOSED_WITHIN_MS);
+}
+
 const ended = async () => {
   await until('the call has ended', async () => (await newestCall()).state === 'ended');
   return newestCall();
@@ -142,10 +153,8 @@ describe.each(shapes)('a call asked for %s', (_shape, stream) => {
     async (_how, model, headers) => {
       const asked = await ask(model, stream, headers);
       expect(sockets.size).toBe(1);
-      const leftAt = performance.now();
       asked.leave();
-      await until('the socket at the provider is closed', () => sockets.size === 0, CLOSED_WITHIN_MS);
-      expect(performance.now() - leftAt).toBeLessThan(CLOSED_WITHIN_MS);
+      await expectClosedInTime();
       const call = await ended();
       expect(call).toMatchObject({ outcome: 'cancelled' });
       expect(call.attempts).toHaveLength(1);
@@ -195,7 +204,7 @@ it('one of two clients of a call may leave: it is cancelled when the last one do
   expect(await newestCall()).toMatchObject({ state: 'running' });
   expect(sockets.size).toBe(1);
   await reader.cancel();
-  await until('the socket at the provider is closed', () => sockets.size === 0, CLOSED_WITHIN_MS);
+  await expectClosedInTime();
   expect(await ended()).toMatchObject({ outcome: 'cancelled' });
 });
 
@@ -221,7 +230,7 @@ it('a reader of the stream is a client too: the call that its first one would ha
   await readTo('word20');
   expect(await newestCall()).toMatchObject({ id, state: 'running' });
   await reader.cancel();
-  await until('the socket at the provider is closed', () => sockets.size === 0, CLOSED_WITHIN_MS);
+  await expectClosedInTime();
   expect(await ended()).toMatchObject({ id, outcome: 'cancelled' });
 });
 
@@ -246,7 +255,8 @@ describe('who waits for the result of a call is a client too', () => {
     const { reader, readTo } = await readStreamOf(id);
     const reply = fetch(`${test.url}/api/v1/calls/${id}/result?waitSeconds=30`, { signal });
     reply.catch(() => undefined);
-    await readTo('word10');
+    // Words that had been said before it was asked give it none.
+    await readTo(`word${String(newestWord + 8)} `);
     await reader.cancel();
     first.leave();
     return { id, reply };
@@ -268,7 +278,7 @@ describe('who waits for the result of a call is a client too', () => {
     await reader.cancel();
     expect(await newestCall()).toMatchObject({ id, state: 'running' });
     controller.abort();
-    await until('the socket at the provider is closed', () => sockets.size === 0, CLOSED_WITHIN_MS);
+    await expectClosedInTime();
     expect(await ended()).toMatchObject({ id, outcome: 'cancelled' });
   });
 });

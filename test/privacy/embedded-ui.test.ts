@@ -1,6 +1,7 @@
 /** `holdfast up` with sealed histories: the UI of its own server is told where they are opened, and is let in there. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readServerState } from '../../src/temporal/server/server-state.ts';
+import { until } from '../support/test-node.ts';
 import { createUpHome, type UpHome, type UpProcess } from '../support/up-process.ts';
 
 let at: UpHome;
@@ -17,6 +18,13 @@ afterAll(async () => {
 
 test("the server's UI has the codec of this gateway, and a page of it may decode", async () => {
   const ui = `http://127.0.0.1:${String(readServerState(at.home)?.uiPort)}`;
+  // The server answers before its UI listens.
+  await until('the UI answers', () =>
+    fetch(`${ui}/api/v1/settings`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
   const settings = (await (await fetch(`${ui}/api/v1/settings`)).json()) as { Codec: { Endpoint: string } };
   expect(settings.Codec.Endpoint).toBe(`${at.url}/codec`);
   const decode = (origin: string) =>

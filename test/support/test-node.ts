@@ -85,11 +85,11 @@ function stringifyBigint(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-/** Polls until the condition holds; fails loudly when it never does. */
+/** Polls until the condition holds; fails loudly when it never does. The limit is below that of a test, to be the one that speaks. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await condition())) {

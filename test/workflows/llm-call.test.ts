@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporal } from '@temporalio/proto';
 import type { CallView } from '../../src/core/ports/ledger/views.ts';
 import { searchAttributeKeys } from '../../src/temporal/search-attribute-keys.ts';
+import { awakeMsOf } from '../support/awake-time.ts';
 import { until, type TestNode } from '../support/test-node.ts';
 import { KEYS, scenarios, startInline, startScenarioNode } from './scenarios.ts';
 
@@ -223,7 +224,7 @@ describe('an engine that is away while an attempt runs', () => {
     const { EVENT_TYPE_ACTIVITY_TASK_STARTED } = temporal.api.enums.v1.EventType;
     const started = events?.find(({ eventType }) => eventType === EVENT_TYPE_ACTIVITY_TASK_STARTED);
     expect(started?.activityTaskStartedEventAttributes?.attempt).toBeGreaterThan(1);
-  }, 60_000);
+  });
 
   it('is told of at once: 503 with a time to retry, nothing dispatched, and calls are taken again when it is back', async () => {
     const before = test.simulator.count;
@@ -234,12 +235,12 @@ describe('an engine that is away while an attempt runs', () => {
         { authorization: `Bearer ${KEYS.app}` },
       );
     await test.server.kill();
-    const startedAt = Date.now();
-    const refused = await ask();
+    const refusing = ask();
+    expect(await awakeMsOf(refusing)).toBeLessThan(3_500);
+    const refused = await refusing;
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('1');
     expect(await refused.json()).toMatchObject({ error: { code: 'engine_unavailable' } });
-    expect(Date.now() - startedAt).toBeLessThan(3_500);
     expect((await fetch(`${test.url}/health/ready`)).status).toBe(503);
     expect((await fetch(`${test.url}/health/live`)).status).toBe(200);
     await test.server.restart();

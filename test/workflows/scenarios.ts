@@ -28,8 +28,8 @@ models:
   failover: { targets: [{ provider: sim, model: sim-down }, { provider: other, model: sim-small }], retries: { maxAttempts: 1 } }
   failing: { targets: [{ provider: sim, model: sim-down }, { provider: other, model: sim-down }], retries: { maxAttempts: 2, initialBackoffMs: 10 } }
   rejected: { targets: [{ provider: sim, model: sim-small+status=400 }] }
-  late: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { totalMs: 600 } }
-  hanging: { targets: [{ provider: sim, model: sim-small+delay=30000 }, { provider: other, model: sim-small }], timeouts: { firstTokenMs: 300 }, retries: { maxAttempts: 1 } }
+  late: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { totalMs: 3000 } }
+  hanging: { targets: [{ provider: sim, model: sim-small+delay=30000 }, { provider: other, model: sim-small }], timeouts: { firstTokenMs: 3000 }, retries: { maxAttempts: 1 } }
   strict: { targets: [{ provider: sim, model: sim-small+delay=30000 }], timeouts: { firstTokenMs: 300 }, onUnknown: fail }
   slow: { targets: [{ provider: sim, model: sim-small+delay=30000 }] }
   cut: { targets: [{ provider: sim, model: sim-paced+cut=5 }] }
@@ -40,10 +40,10 @@ models:
   limited: { targets: [{ provider: sim, model: sim-small+status=429+retryAfter=60000 }, { provider: sim, model: sim-small+status=429+retryAfter=70000 }] }
   unpaid: { targets: [{ provider: sim, model: sim-small+status=402 }] }
   locked: { targets: [{ provider: sim, model: sim-small+status=401 }] }
-  long: { targets: [{ provider: sim, model: sim-small+delay=1200 }] }
+  long: { targets: [{ provider: sim, model: sim-small+delay=2500 }] }
   'long-failing': { targets: [{ provider: sim, model: sim-small+delay=300+fails=1 }], retries: { maxAttempts: 1 } }
   'long-hanging': { targets: [{ provider: sim, model: sim-small+delay=60000 }] }
-  'long-late': { targets: [{ provider: sim, model: sim-small+delay=60000 }], background: { totalMs: 1200 } }
+  'long-late': { targets: [{ provider: sim, model: sim-small+delay=60000 }], background: { totalMs: 4000 } }
 tenants:
   poor: { budgets: [{ limitUsd: "0.000000001", period: day, hard: true }] }
   tight: { budgets: [{ limitUsd: "0.001", period: day, hard: true }] }

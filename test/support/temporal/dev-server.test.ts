@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { startTestServer } from './dev-server.ts';
 
-it('gives two tests two servers at once, and leaves nothing of them', { timeout: 60_000 }, async () => {
+it('gives two tests two servers at once, and leaves nothing of them', async () => {
   const [first, second] = await Promise.all([startTestServer(), startTestServer()]);
   expect(first.address).not.toBe(second.address);
   await Promise.all([first.stop(), second.stop()]);
