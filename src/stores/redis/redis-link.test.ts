@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
-import { connectRedis } from './redis-link.ts';
+import { COMMAND_TIMEOUT_MS, connectRedis } from './redis-link.ts';
 
 it.each(['localhost:6379', 'http://localhost:6379', '', 'redis//x'])('%j is no address of a Redis', async (url) => {
   await expect(connectRedis({ url, fleet: 'x' })).rejects.toMatchObject({ code: 'invalid_request' });
@@ -32,7 +32,10 @@ describe.skipIf(redisUnavailableReason())('a Redis that answers nothing for a wh
 
   it('is asked by one question at a time until it answers, and that is told once, however many commands failed', async () => {
     const told: boolean[] = [];
-    const link = await linkTo(redis(), { onChange: (isUp) => told.push(isUp) });
+    const link = await linkTo(redis(), {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      onChange: (isUp) => told.push(isUp),
+    });
     const ping = vi.spyOn(link.client, 'ping');
     let returns = 0;
     link.onReturn(() => (returns += 1));

@@ -26,12 +26,14 @@ export interface RedisLinkOptions {
   url: string;
   /** Names the fleet: nodes of another one may use the same Redis. */
   fleet: string;
+  /** Until a command that is not answered fails. Default `COMMAND_TIMEOUT_MS`. */
+  commandTimeoutMs?: number;
   /** Told once when Redis goes away, and once when it is back. */
   onChange?(isUp: boolean, reason: string): void;
 }
 
 const CONNECT_TIMEOUT_MS = 1_000;
-const COMMAND_TIMEOUT_MS = 250;
+export const COMMAND_TIMEOUT_MS = 250;
 const MAX_RECONNECT_MS = 1_000;
 const REST_AFTER_FAILURE_MS = 500;
 
@@ -40,7 +42,7 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
   checkRedisUrl(given.url);
   const bounds: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: given.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
