@@ -30,6 +30,15 @@ it('starts without Redis, says so once and without the password, and fails what 
 describe.skipIf(redisUnavailableReason())('a Redis that answers nothing for a while', () => {
   const redis = useRedis();
 
+  it('is believed where it answered in time, though this process stood still until after the deadline', async () => {
+    const link = await linkTo(redis(), { commandTimeoutMs: COMMAND_TIMEOUT_MS });
+    const another = link.another();
+    await another.connect();
+    const asked = Promise.all([link.client.get('a'), link.client.pipeline().get('b').exec(), another.get('c')]);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COMMAND_TIMEOUT_MS + 100);
+    expect(await asked).toEqual([null, [[null, null]], null]);
+  });
+
   it('is asked by one question at a time until it answers, and that is told once, however many commands failed', async () => {
     const told: boolean[] = [];
     const link = await linkTo(redis(), {
