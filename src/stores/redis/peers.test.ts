@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
@@ -39,6 +40,24 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
     const asked = performance.now();
     expect(await a.isGone('b')).toBe(true);
     expect(performance.now() - asked).toBeGreaterThan(990);
+  });
+
+  it('a node is not gone that answered in time, though who asks stood still until after the deadline', async () => {
+    const link = await linkTo(redis(), { fleet: 'still' });
+    const a = await createRedisPeers({ link, node: 'a' });
+    onTestFinished(() => a.close());
+    const other = await linkTo(redis(), { fleet: 'still' });
+    const heard: string[] = [];
+    other.client.on('message', (_channel: string, text: string) => heard.push(text));
+    await other.client.subscribe(`${other.prefix}node:b`);
+    const verdict = a.isGone('b');
+    await until('it is asked', () => heard.length > 0);
+    // Timers come next, and sockets after them. Redis passes the answer on while this process does nothing.
+    await nextTurn();
+    const answered = link.client.publish(`${link.prefix}node:a`, 'alive b');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+    expect(await verdict).toBe(false);
+    await answered;
   });
 
   it('a node that lost its connection, and has it again in a moment, is not gone', async () => {
