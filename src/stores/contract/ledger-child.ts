@@ -12,6 +12,7 @@ import { openPostgresLedger } from '../postgres/open-postgres-ledger.ts';
 import { openSqliteLedger } from '../sqlite/open-sqlite-ledger.ts';
 import {
   DAY_MS,
+  PATIENT_WAITS,
   acceptInput,
   admitted,
   accepted,
@@ -44,7 +45,9 @@ const [mode, place = '', name = '', count = '0', limit = '0'] = process.argv.sli
 const open = async () => {
   const masterKey = new Uint8Array(32).fill(1);
   const isUrl = place.startsWith('postgres:');
-  return isUrl ? openPostgresLedger({ url: place, masterKey }) : openSqliteLedger({ path: place, masterKey });
+  return isUrl
+    ? openPostgresLedger({ url: place, masterKey, waits: PATIENT_WAITS })
+    : openSqliteLedger({ path: place, masterKey });
 };
 
 async function grab(): Promise<void> {
