@@ -8,6 +8,7 @@ export default defineConfig({
     // Real servers start inside these tests; on two shared cores a start may take long.
     testTimeout: 120_000,
     hookTimeout: 240_000,
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     maxWorkers: 2,
     // Workflow code is bundled by the SDK, not by vite.

@@ -26,7 +26,7 @@ async function connectSilently(port: number, givenUp: AbortSignal): Promise<Sock
   return null;
 }
 
-it('ends with what is wrong, and waits for no client that is silent', async () => {
+it('ends with what is wrong, and waits for no client that is silent', { timeout: 180_000 }, async () => {
   const server = await startTestServer();
   onTestFinished(() => server.stop());
   const home = await mkdtemp(join(tmpdir(), 'holdfast-failed-start-'));
@@ -46,7 +46,8 @@ it('ends with what is wrong, and waits for no client that is silent', async () =
   // Workers are the first to see that this namespace is not there.
   const start = startNode({ settings, home, env: {}, connection, namespace: 'nowhere', logger, isAlone: true });
   await expect(start).rejects.toThrow(/Namespace nowhere was not found/);
-  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  // Node's own server gives a silent client a minute.
+  expect(performance.now() - startedAt).toBeLessThan(55_000);
   over.abort();
   const socket = await silent;
   expect(socket?.bytesWritten).toBe(0);

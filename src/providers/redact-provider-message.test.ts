@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fastestMs } from '../../test/support/fastest.ts';
 import { redactProviderMessage } from './redact-provider-message.ts';
 
 test.each([
@@ -43,7 +44,6 @@ test('never gives more than 500 characters, is well-formed, and cuts no emoji in
 });
 
 test('a long hostile text is masked in no time', () => {
-  const startedAt = performance.now();
-  redactProviderMessage('api_key' + ' '.repeat(1_000_000) + 'sk-'.repeat(100_000));
-  expect(performance.now() - startedAt).toBeLessThan(200);
+  const text = 'api_key' + ' '.repeat(1_000_000) + 'sk-'.repeat(100_000);
+  expect(fastestMs(() => redactProviderMessage(text))).toBeLessThan(200);
 });

@@ -2,7 +2,7 @@
  * Test support: a process of its own at a ledger, which is a SQLite file or a `postgres:` URL.
  * - `grab PLACE NAME COUNT LIMIT` opens attempts against one hard budget, from the moment that a line comes in, and prints
  *   how many were granted.
- * - `churn PLACE NAME` lives calls through until it is killed.
+ * - `churn PLACE NAME` lives calls through until it is killed, and says so once `CHURNED` of them have ended.
  * - `serve PLACE NAME` opens the ledger at the first line, and answers each line, a JSON `ChildCommand`, with one of JSON.
  */
 import { once } from 'node:events';
@@ -12,6 +12,7 @@ import { openPostgresLedger } from '../postgres/open-postgres-ledger.ts';
 import { openSqliteLedger } from '../sqlite/open-sqlite-ledger.ts';
 import {
   DAY_MS,
+  PATIENT_WAITS,
   acceptInput,
   admitted,
   accepted,
@@ -38,12 +39,15 @@ export type ChildCommand =
   | { do: 'audit'; count: number };
 
 const CHURN_LANES = 8;
+const CHURNED = 40;
 const [mode, place = '', name = '', count = '0', limit = '0'] = process.argv.slice(2);
 
 const open = async () => {
   const masterKey = new Uint8Array(32).fill(1);
   const isUrl = place.startsWith('postgres:');
-  return isUrl ? openPostgresLedger({ url: place, masterKey }) : openSqliteLedger({ path: place, masterKey });
+  return isUrl
+    ? openPostgresLedger({ url: place, masterKey, waits: PATIENT_WAITS })
+    : openSqliteLedger({ path: place, masterKey });
 };
 
 async function grab(): Promise<void> {
@@ -66,6 +70,7 @@ async function churn(): Promise<void> {
   const { ledger } = await open();
   const budgets = [budget({ period: 'total', limitNanoUsd: 10n ** 12n }), budget({ scope: 'key:app', period: 'hour' })];
   for (const spec of budgets) spec.hard = false;
+  let ended = 0;
   const lane = async (number: number): Promise<never> => {
     for (let index = 0; ; index += 1) {
       const callId = await admitted(ledger, `${name}-${String(number)}-${String(index)}`, budgets);
@@ -73,7 +78,8 @@ async function churn(): Promise<void> {
       if (index % 3 === 0) await ledger.recordFailure(failureOf(lease));
       else if (index % 3 === 1) await ledger.recordAnswer(answerOf(lease, BigInt(index % 1000)));
       await ledger.settle(success(callId));
-      if (index === 2 && number === 0) console.log('churning');
+      ended += 1;
+      if (ended === CHURNED) console.log('churning');
     }
   };
   await Promise.all(Array.from({ length: CHURN_LANES }, (_, number) => lane(number)));

@@ -151,7 +151,7 @@ describe.skipIf(postgresUnavailableReason())('the ledger on PostgreSQL', () => {
   test('when every connection is taken, waiting ends with engine_unavailable', async () => {
     const { ledger: patient, url } = await newLedger(cluster());
     const callId = await accepted(patient, 'a');
-    const { ledger } = await ledgerAt(url, { poolSize: 1, waits: { connectMs: 200 } });
+    const { ledger } = await ledgerAt(url, { poolSize: 1, waits: { connectMs: 1_000 } });
     const blocker = await rawClient(url);
     await blocker.query('begin');
     await blocker.query('select * from calls for update');

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
-import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
+import { linkTo, PATIENT_MS, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { LimitedScope } from '../../core/ports/hot-state.ts';
 import { hotStateContract } from '../hot-state-contract.ts';
 import { createMemoryHotState } from '../memory/hot-state.ts';
-import { createRedisHotState } from './hot-state.ts';
+import { createRedisHotState, PLACE_LEASE_MS } from './hot-state.ts';
 import { connectRedis, type RedisLink } from './redis-link.ts';
 import { withFallback } from './with-fallback.ts';
 
@@ -21,7 +21,7 @@ describe.skipIf(redisUnavailableReason())('in Redis', () => {
   describe('as every hot state', () => {
     let link: RedisLink;
     beforeAll(async () => {
-      link = await connectRedis({ url: redis().url, fleet: 'contract' });
+      link = await connectRedis({ url: redis().url, fleet: 'contract', commandTimeoutMs: PATIENT_MS });
     });
     afterAll(() => link.close());
     hotStateContract(
@@ -44,18 +44,36 @@ describe.skipIf(redisUnavailableReason())('in Redis', () => {
   });
 
   it('a place that is renewed stays, one of a killed node expires', async () => {
-    const link = await linkTo(redis());
-    const state = createRedisHotState({ link, leaseMs: 400 });
+    const clock = { ms: 0 };
+    const state = createRedisHotState({ link: await linkTo(redis()), now: () => clock.ms });
     const scopes = limited({ concurrency: 2 });
     await state.take({ name: 'alive', scopes }, 1);
     await state.take({ name: 'killed', scopes }, 1);
     await expect(state.take({ name: 'next', scopes }, 1)).rejects.toThrow(/concurrency/);
     for (let n = 0; n < 6; n++) {
-      await delay(100);
+      clock.ms += PLACE_LEASE_MS / 4;
       state.renew([{ name: 'alive', scopes }]);
     }
     await state.take({ name: 'next', scopes }, 1);
     await expect(state.take({ name: 'third', scopes }, 1)).rejects.toThrow(/concurrency/);
+  });
+
+  it('a lease runs by the clock of Redis', async () => {
+    const state = createRedisHotState({ link: await linkTo(redis()), leaseMs: 400 });
+    const scopes = limited({ concurrency: 1 });
+    const isFree = async () => {
+      try {
+        await state.take({ name: 'next', scopes }, 1);
+        return true;
+      } catch (error) {
+        if (HoldfastError.is(error)) return false;
+        throw error;
+      }
+    };
+    const takenAt = performance.now();
+    await state.take({ name: 'killed', scopes }, 1);
+    await until('it has expired', isFree);
+    expect(performance.now() - takenAt).toBeGreaterThan(390);
   });
 
   it('places that were lost are held again by a few commands, however many they are', async () => {

@@ -4,7 +4,7 @@
  * lost its connection alone is back within a fraction of a second, so that it is asked once more. A
  * machine that was lost closes nothing, so who is asked and says nothing for a second is gone, too.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Peers } from '../../core/ports/peers.ts';
 import type { RedisLink } from './redis-link.ts';
 
@@ -21,6 +21,13 @@ const SETTLE_MS = 3_000;
 const ASK_AGAIN_MS = 300;
 const PAUSE_WITHOUT_REDIS_MS = 200;
 const LISTEN_WITHIN_MS = 1_000;
+
+/** A node that stood still for so long has the answer in its socket: that is read before it speaks. */
+async function silence(): Promise<true> {
+  await delay(ANSWER_WITHIN_MS, undefined, { ref: false });
+  await nextTurn();
+  return true;
+}
 
 export async function createRedisPeers({ link, node }: { link: RedisLink; node: string }): Promise<RedisPeers> {
   const channelOf = (name: string) => `${link.prefix}node:${name}`;
@@ -76,8 +83,7 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
         await delay(ASK_AGAIN_MS, undefined, { ref: false });
         listeners = await question();
       }
-      const isGone =
-        listeners === 0 || (await Promise.race([sign.promise, delay(ANSWER_WITHIN_MS, true, { ref: false })]));
+      const isGone = listeners === 0 || (await Promise.race([sign.promise, silence()]));
       // The answer comes to the ears of this node, which it may have lost meanwhile.
       return isGone && canTell();
     } catch (error) {

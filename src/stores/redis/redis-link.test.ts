@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
-import { connectRedis } from './redis-link.ts';
+import { COMMAND_TIMEOUT_MS, connectRedis } from './redis-link.ts';
 
 it.each(['localhost:6379', 'http://localhost:6379', '', 'redis//x'])('%j is no address of a Redis', async (url) => {
   await expect(connectRedis({ url, fleet: 'x' })).rejects.toMatchObject({ code: 'invalid_request' });
@@ -30,9 +30,21 @@ it('starts without Redis, says so once and without the password, and fails what 
 describe.skipIf(redisUnavailableReason())('a Redis that answers nothing for a while', () => {
   const redis = useRedis();
 
+  it('is believed where it answered in time, though this process stood still until after the deadline', async () => {
+    const link = await linkTo(redis(), { commandTimeoutMs: COMMAND_TIMEOUT_MS });
+    const another = link.another();
+    await another.connect();
+    const asked = Promise.all([link.client.get('a'), link.client.pipeline().get('b').exec(), another.get('c')]);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COMMAND_TIMEOUT_MS + 100);
+    expect(await asked).toEqual([null, [[null, null]], null]);
+  });
+
   it('is asked by one question at a time until it answers, and that is told once, however many commands failed', async () => {
     const told: boolean[] = [];
-    const link = await linkTo(redis(), { onChange: (isUp) => told.push(isUp) });
+    const link = await linkTo(redis(), {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      onChange: (isUp) => told.push(isUp),
+    });
     const ping = vi.spyOn(link.client, 'ping');
     let returns = 0;
     link.onReturn(() => (returns += 1));

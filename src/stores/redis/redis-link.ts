@@ -4,6 +4,7 @@
  */
 import { Redis, type RedisOptions } from 'ioredis';
 import { HoldfastError } from '../../core/errors.ts';
+import { boundCommands } from './bound-commands.ts';
 
 export interface RedisLink {
   /** For commands. Keys begin with `prefix`. */
@@ -16,8 +17,11 @@ export interface RedisLink {
   failed(error: unknown): void;
   /** Runs at each return of Redis, once for all commands that failed before; not at the first connection. */
   onReturn(listener: () => void): void;
-  /** Another connection with the same bounds, for what blocks or subscribes; closed with this one. */
-  another(options?: RedisOptions): Redis;
+  /**
+   * Another connection with the same bounds, for what blocks or subscribes; closed with this one.
+   * @param timeoutMs until a command of it fails, where that is not the bound of the others.
+   */
+  another(options?: RedisOptions, timeoutMs?: number): Redis;
   close(): void;
 }
 
@@ -26,12 +30,14 @@ export interface RedisLinkOptions {
   url: string;
   /** Names the fleet: nodes of another one may use the same Redis. */
   fleet: string;
+  /** Until a command that is not answered fails. Default `COMMAND_TIMEOUT_MS`. */
+  commandTimeoutMs?: number;
   /** Told once when Redis goes away, and once when it is back. */
   onChange?(isUp: boolean, reason: string): void;
 }
 
 const CONNECT_TIMEOUT_MS = 1_000;
-const COMMAND_TIMEOUT_MS = 250;
+export const COMMAND_TIMEOUT_MS = 250;
 const MAX_RECONNECT_MS = 1_000;
 const REST_AFTER_FAILURE_MS = 500;
 
@@ -40,13 +46,13 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
   checkRedisUrl(given.url);
   const bounds: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     lazyConnect: true,
     retryStrategy: (times) => Math.min(times * 50, MAX_RECONNECT_MS),
   };
+  const { commandTimeoutMs = COMMAND_TIMEOUT_MS } = given;
   const connections: Redis[] = [];
   let restUntil = 0;
   let wasUp = true;
@@ -60,8 +66,9 @@ export async function connectRedis(given: RedisLinkOptions): Promise<RedisLink> 
     wasUp = isUp;
     given.onChange?.(isUp, reason);
   };
-  const connect = (options: RedisOptions = {}): Redis => {
+  const connect = (options: RedisOptions = {}, timeoutMs = commandTimeoutMs): Redis => {
     const connection = new Redis(given.url, { ...bounds, ...options });
+    boundCommands(connection, timeoutMs);
     // The state is told once, by the first connection; without a listener each failure would be printed.
     connection.on('error', () => undefined);
     connections.push(connection);

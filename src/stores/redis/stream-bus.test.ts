@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { attemptStart as start } from '../../../test/support/bus-messages.ts';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
-import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
+import { linkTo, PATIENT_MS, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { until } from '../../../test/support/test-node.ts';
 import type { CallView } from '../../core/ports/ledger/views.ts';
 import type { BusMessage } from '../../core/ports/stream-bus.ts';
@@ -45,7 +45,7 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
     let link: RedisLink;
     const buses: RedisStreamBus[] = [];
     beforeAll(async () => {
-      link = await connectRedis({ url: redis().url, fleet: 'contract' });
+      link = await connectRedis({ url: redis().url, fleet: 'contract', commandTimeoutMs: PATIENT_MS });
       for (let n = 0; n < 30; n++) {
         buses.push(await createRedisStreamBus({ link, node: `contract-${String(n)}`, sealKey, onError: fail }));
       }
@@ -80,7 +80,7 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
     await delay(600);
     const stop = here.onCancel('call', () => undefined);
     for (const message of [start(2), frame(2, 0), frame(2, 1)]) here.publish('call', message);
-    await until('it is followed', () => here.publish('call', frame(2, 0)) > 0, 2_000);
+    await until('it is followed', () => here.publish('call', frame(2, 0)) > 0, 4_500);
     here.publish('call', end);
     stop();
     expect(await following).toEqual([start(2), frame(2, 0), frame(2, 1), end]);
@@ -103,7 +103,7 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
       for await (const batch of there.subscribe('call', never())) seen.push(...batch);
     })();
     // Nothing new is said meanwhile.
-    await until('it has what was said', () => seen.length === 3, 2_000);
+    await until('it has what was said', () => seen.length === 3, 4_500);
     here.publish('call', frame(1, 2));
     here.publish('call', end);
     stop();
@@ -127,7 +127,7 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
     stopFirst();
     const stop = here.onCancel('call', () => undefined);
     for (const message of [start(2), frame(2, 0)]) here.publish('call', message);
-    await until('it is followed', () => here.publish('call', frame(2, 0)) > 1, 2_000);
+    await until('it is followed', () => here.publish('call', frame(2, 0)) > 1, 4_500);
     here.publish('call', end);
     stop();
     expect(await following).toEqual([start(1), frame(1, 0), start(2), frame(2, 0), end]);
@@ -235,13 +235,16 @@ describe.skipIf(redisUnavailableReason())('over Redis', () => {
     here.publish('call', end);
     stop();
     expect((await following).map(({ type }) => type)).toEqual(['attempt-start', 'frame', 'call-end']);
-    expect(seen.some((line) => line.includes('xadd'))).toBe(true);
-    expect(seen.join('\n')).not.toContain(TEXT);
     await until('it is removed', async () => {
       const inboxes = (await redis().command('keys', 'holdfast:{sealed}:inbox:*')) as string[];
       const lengths = await Promise.all(inboxes.map((key) => redis().command('xlen', key)));
       return lengths.every((length) => length === 0);
     });
+    // The monitor is a connection of its own: it has seen all of the call once it sees what is said after it.
+    await redis().command('echo', 'the last');
+    await until('all is seen', () => seen.includes('echo the last'));
+    expect(seen.some((line) => line.includes('xadd'))).toBe(true);
+    expect(seen.join('\n')).not.toContain(TEXT);
   });
 
   it('a cancel reaches the node that runs the call within a second', async () => {

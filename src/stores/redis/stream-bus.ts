@@ -62,7 +62,7 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
   const inboxOf = (name: string) => `${prefix}inbox:${name}`;
   const wantsOf = (callId: string) => `${prefix}wants:${callId}`;
   // It connects when something is followed first.
-  const reader = link.another({ commandTimeout: READ_BLOCK_MS * 2 });
+  const reader = link.another({}, READ_BLOCK_MS * 2);
   let isReading = false;
   const closing = new AbortController();
 

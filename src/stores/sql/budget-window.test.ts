@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fastestMs } from '../../../test/support/fastest.ts';
 import type { BudgetPeriod } from '../../core/ports/ledger/budgets.ts';
 import { budgetWindowAt } from './budget-window.ts';
 
@@ -140,8 +141,9 @@ test('finding a window takes a few microseconds', () => {
   const from = Date.parse('2026-10-24T00:00:00Z');
   const rounds = 20_000;
   for (let index = 0; index < 1_000; index += 1) budgetWindowAt('day', from + index, 'Europe/Berlin');
-  const begun = performance.now();
-  // A second between calls: a window is found anew about every 86,400th time.
-  for (let index = 0; index < rounds; index += 1) budgetWindowAt('day', from + index * 1_000, 'Europe/Berlin');
-  expect(((performance.now() - begun) / rounds) * 1_000).toBeLessThan(20);
+  const ms = fastestMs(() => {
+    // A second between calls: a window is found anew about every 86,400th time.
+    for (let index = 0; index < rounds; index += 1) budgetWindowAt('day', from + index * 1_000, 'Europe/Berlin');
+  });
+  expect((ms / rounds) * 1_000).toBeLessThan(20);
 });

@@ -106,5 +106,6 @@ test('writers that wait for a lock together give up together, not one wait after
     Array.from({ length: 30 }, (_, index) => accepted(impatient.ledger, `call-${String(index)}`)),
   );
   expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
-  expect(performance.now() - start).toBeLessThan(2000);
+  // One after the other they would have waited for six seconds.
+  expect(performance.now() - start).toBeLessThan(5_000);
 });

@@ -11,7 +11,7 @@ import { temporaryLedger } from './temporary-ledger.ts';
 
 const CHILD = fileURLToPath(new URL('../contract/ledger-child.ts', import.meta.url));
 
-test('G4 two processes on one file never overshoot a hard budget together', { timeout: 60_000 }, async () => {
+test('G4 two processes on one file never overshoot a hard budget together', async () => {
   const { ledger, path } = await temporaryLedger();
   const limit = 20_050n;
   const children = ['a', 'b'].map((name) => {
@@ -29,17 +29,13 @@ test('G4 two processes on one file never overshoot a hard budget together', { ti
   expect(await sums(ledger, spec)).toEqual({ held: '20000', spent: '0' });
 });
 
-test(
-  'G4 two processes never overshoot budgets within budgets, of tenant, team and user',
-  { timeout: 60_000 },
-  async () => {
-    const { ledger, path } = await temporaryLedger();
-    await expectNestedBudgetsHold(ledger, await Promise.all(['a', 'b'].map((name) => ledgerProcess(path, name))), 15);
-    expectConsistentSums(path);
-  },
-);
+test('G4 two processes never overshoot budgets within budgets, of tenant, team and user', async () => {
+  const { ledger, path } = await temporaryLedger();
+  await expectNestedBudgetsHold(ledger, await Promise.all(['a', 'b'].map((name) => ledgerProcess(path, name))), 15);
+  expectConsistentSums(path);
+});
 
-test('G4 a process killed in the middle of its transactions leaves sums that agree', { timeout: 60_000 }, async () => {
+test('G4 a process killed in the middle of its transactions leaves sums that agree', async () => {
   const { ledger, path } = await temporaryLedger();
   for (const name of ['a', 'b', 'c']) {
     const child = spawn(process.execPath, [CHILD, 'churn', path, name], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -50,7 +46,7 @@ test('G4 a process killed in the middle of its transactions leaves sums that agr
     expectConsistentSums(path);
   }
   const { calls } = await ledger.listCalls({ limit: 1000 });
-  expect(calls.length).toBeGreaterThan(100);
+  expect(calls.length).toBeGreaterThanOrEqual(3 * 40);
   await ledger.abandonUnknown(Date.now() + 1000);
   expectConsistentSums(path);
 });

@@ -1,7 +1,7 @@
 /** Test support: one cluster for the tests of a file, and empty ledgers in it. */
 import pg from 'pg';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { START } from '../../../src/stores/contract/fixture.ts';
+import { PATIENT_WAITS, START } from '../../../src/stores/contract/fixture.ts';
 import type { StoreUnderTest } from '../../../src/stores/contract/fixture.ts';
 import { openPostgresLedger } from '../../../src/stores/postgres/open-postgres-ledger.ts';
 import type { PostgresLedgerOptions } from '../../../src/stores/postgres/open-postgres-ledger.ts';
@@ -37,6 +37,7 @@ export async function ledgerAt(
     clock: () => clock.now,
     poolSize: POOL_SIZE,
     ...change,
+    waits: { ...PATIENT_WAITS, ...change.waits },
   });
   onTestFinished(() => opened.ledger.close());
   const storedBytes = async () => {
