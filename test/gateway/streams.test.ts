@@ -182,10 +182,11 @@ describe('a provider that cuts the stream in the middle', () => {
 });
 
 /** A machine that is busy with other things may refuse some of a burst with 503 and Retry-After: they start nothing. */
-async function askAsSdksDo(body: object): Promise<Response> {
-  for (let retries = 0; ; retries++) {
+async function askAsOftenAsToldTo(body: object): Promise<Response> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
     const response = await test.post('/v1/chat/completions', body);
-    if (response.status !== 503 || retries === 3) return response;
+    if (response.status !== 503 || performance.now() > deadline) return response;
     await response.body?.cancel();
     await new Promise((resolve) => setTimeout(resolve, Number(response.headers.get('retry-after')) * 1_000));
   }
@@ -200,7 +201,9 @@ it('500 streams at once come whole, each with its own text', async () => {
   const watching = setInterval(() => (mostHeld = Math.max(mostHeld, process.memoryUsage().heapUsed)), 50);
   const texts = await Promise.all(
     Array.from({ length: 500 }, async (_, index) => {
-      const events = await readAll(await askAsSdksDo(ask('sim/sim-small+words=30', `stream ${String(index)}`)));
+      const response = await askAsOftenAsToldTo(ask('sim/sim-small+words=30', `stream ${String(index)}`));
+      expect(response.status).toBe(200);
+      const events = await readAll(response);
       expect(events.at(-1)?.data).toBe('[DONE]');
       return textOf(events);
     }),
@@ -215,4 +218,4 @@ it('500 streams at once come whole, each with its own text', async () => {
     const metrics = await (await fetch(`${test.url}/metrics`)).text();
     return /^holdfast_open_channels 0$/m.test(metrics);
   });
-}, 120_000);
+});

@@ -18,9 +18,16 @@ export interface PhaseClock {
 export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): PhaseClock {
   const controller = new AbortController();
   let expired: PhaseClock['expired'] = null;
+  let heard = 0;
+  let isStopped = false;
   const expire = (phase: Phase) => () => {
-    expired ??= { phase, ms: timeouts[phase] };
-    controller.abort();
+    const heardBefore = heard;
+    // After a stall of this process timers come before what has arrived meanwhile; that is to be read first.
+    setImmediate(() => {
+      if (isStopped || (phase !== 'totalMs' && heard > heardBefore)) return;
+      expired ??= { phase, ms: timeouts[phase] };
+      controller.abort();
+    });
   };
   let timer = setTimeout(expire('firstTokenMs'), timeouts.firstTokenMs);
   const total = setTimeout(expire('totalMs'), Math.min(timeouts.totalMs, LONGEST_TIMER_MS));
@@ -34,6 +41,7 @@ export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): Ph
       return expired;
     },
     received() {
+      heard += 1;
       if (!isFirst) {
         timer.refresh();
         return;
@@ -43,6 +51,7 @@ export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): Ph
       timer = setTimeout(expire('idleMs'), timeouts.idleMs);
     },
     stop() {
+      isStopped = true;
       clearTimeout(timer);
       clearTimeout(total);
       outer.removeEventListener('abort', onAbort);

@@ -4,9 +4,12 @@ import type { Database, Tx } from '../sql/schema.ts';
 import { migrations } from './migrations.ts';
 
 const LOCK = 'holdfast schema';
+/** For a table that running nodes use: what they ask of it meanwhile waits in line behind the upgrade. */
+const TABLE_LOCK_MS = 5_000;
 
 /**
- * Brings the schema up to date in one transaction. Nodes that start together do it one after the other.
+ * Brings the schema up to date in one transaction. Nodes that start together do it one after the other; how long one waits
+ * for another is up to its connection.
  * @throws HoldfastError `engine_unavailable` when a newer version wrote the schema.
  */
 export async function migrate(db: Database, steps: readonly string[] = migrations): Promise<void> {
@@ -15,6 +18,7 @@ export async function migrate(db: Database, steps: readonly string[] = migration
     .setIsolationLevel('read committed')
     .execute(async (tx) => {
       await sql`select pg_advisory_xact_lock(hashtextextended(${LOCK}, 0))`.execute(tx);
+      await sql`select set_config('lock_timeout', ${String(TABLE_LOCK_MS)}, true)`.execute(tx);
       await sql`create table if not exists schema_version (version integer not null)`.execute(tx);
       const found = await schemaVersion(tx);
       refuseNewerSchema(found, steps.length);

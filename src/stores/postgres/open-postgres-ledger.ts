@@ -6,6 +6,7 @@ import { createSqlLedger, type LedgerStores } from '../sql/sql-ledger.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { integerColumns } from './integer-columns.ts';
 import { migrate, refuseOtherSchema, schemaVersion } from './migrate.ts';
+import { migrations } from './migrations.ts';
 import { fromPostgresError } from './postgres-error.ts';
 import { postgresLocks } from './postgres-locks.ts';
 import { DEFAULT_WAITS, createPostgresPool, poolForKysely } from './postgres-pool.ts';
@@ -14,6 +15,8 @@ import { checkPostgresUrl } from './postgres-url.ts';
 import { createRunners } from './run-transaction.ts';
 
 const DEFAULT_POOL_SIZE = 16;
+/** One step may rebuild an index of a large table, and who starts meanwhile waits for all steps. */
+const UPGRADE_WAITS = { lockMs: 3_600_000, statementMs: 3_600_000 };
 
 /** `upgrade`: makes or upgrades it; `create`: makes it where there is none; `as-is`: changes nothing. */
 export type SchemaUse = 'upgrade' | 'create' | 'as-is';
@@ -27,7 +30,7 @@ export interface PostgresLedgerOptions {
   clock?: () => number;
   /** Connections of this process at most. Default 16. */
   poolSize?: number;
-  /** Bounds of waiting; default 10 s for a connection, 5 s for a lock, 15 s for a statement. */
+  /** Bounds of waiting; default 10 s for a connection, 5 s for a lock, 15 s for a statement. An upgrade may take an hour. */
   waits?: Partial<PostgresWaits>;
   /** Whether an older schema is brought up to date, or only an empty database given one; default `upgrade`. */
   schema?: SchemaUse;
@@ -44,7 +47,7 @@ export interface PostgresLedgerOptions {
 export async function openPostgresLedger(options: PostgresLedgerOptions): Promise<LedgerStores> {
   const db = openPostgres(options);
   try {
-    await useSchema(db, options.schema ?? 'upgrade');
+    await useSchema(db, options);
     await checkMasterKey(db, options.masterKey);
   } catch (error) {
     await db.destroy();
@@ -62,10 +65,21 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
   });
 }
 
-async function useSchema(db: Kysely<Tables>, use: SchemaUse): Promise<void> {
+async function useSchema(db: Kysely<Tables>, options: PostgresLedgerOptions): Promise<void> {
+  const { schema = 'upgrade', url, waits } = options;
   const found = await schemaVersion(db);
-  if (use === 'upgrade' || (use === 'create' && found === 0)) await migrate(db);
-  else refuseOtherSchema(found);
+  if (found === migrations.length) return;
+  const mayChange = schema === 'upgrade' || (schema === 'create' && found === 0);
+  if (!mayChange) {
+    refuseOtherSchema(found);
+    return;
+  }
+  const upgrading = openPostgres({ url, poolSize: 1, waits: { ...waits, ...UPGRADE_WAITS } });
+  try {
+    await migrate(upgrading);
+  } finally {
+    await upgrading.destroy();
+  }
 }
 
 /** The schema's version as it stands, 0 without one. Changes nothing. @throws HoldfastError as `openPostgresLedger`. */

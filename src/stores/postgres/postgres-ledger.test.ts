@@ -1,6 +1,7 @@
 /** What only the ledger on PostgreSQL has to prove. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { postgresUnavailableReason } from '../../../test/support/postgres/binaries.ts';
@@ -12,6 +13,7 @@ import {
   rawClient,
   useCluster,
 } from '../../../test/support/postgres/ledgers.ts';
+import { until } from '../../../test/support/test-node.ts';
 import { freePorts } from '../../temporal/server/free-ports.ts';
 import {
   acceptInput,
@@ -84,6 +86,51 @@ describe.skipIf(postgresUnavailableReason())('the ledger on PostgreSQL', () => {
         new RegExp(`version 99.*up to ${String(migrations.length)}.*newer Holdfast.*backup`),
       ) as string,
     });
+  });
+
+  test('a node that starts waits for the one that upgrades, for longer than for any other lock', async () => {
+    const url = await cluster().newSchema();
+    const blocker = await rawClient(url);
+    await blocker.query('begin');
+    await blocker.query("select pg_advisory_xact_lock(hashtextextended('holdfast schema', 0))");
+    const opening = ledgerAt(url, { waits: { lockMs: 50, statementMs: 100 } });
+    await until('it waits', () => isAnyoneWaiting(cluster(), url));
+    const stillWaits = Symbol();
+    expect(await Promise.race([opening, delay(1_000, stillWaits)])).toBe(stillWaits);
+    await blocker.query('rollback');
+    const { ledger } = await opening;
+    expect(await ledger.verifyAudit()).toEqual({ entries: 0, brokenAt: null });
+  });
+
+  test('a step of an upgrade may take longer than any other statement', async () => {
+    const url = await cluster().newSchema();
+    await cluster().query(url, 'create sequence tables_made');
+    await cluster().query(
+      url,
+      `create function slowly() returns event_trigger language plpgsql as $$ begin
+        if nextval('tables_made') = 3 then perform pg_sleep(1); end if; end $$`,
+    );
+    await cluster().query(
+      url,
+      "create event trigger slow_upgrade on ddl_command_start when tag in ('CREATE TABLE') execute function slowly()",
+    );
+    onTestFinished(async () => {
+      await cluster().query(url, 'drop event trigger slow_upgrade');
+    });
+    const openedAt = performance.now();
+    await ledgerAt(url, { waits: { statementMs: 500 } });
+    expect(performance.now() - openedAt).toBeGreaterThan(1_000);
+  });
+
+  test('a node starts while another one writes, and is refused by its key alone', async () => {
+    const { url } = await newLedger(cluster());
+    const writer = await rawClient(url);
+    await writer.query('begin');
+    // As each transaction that stores a payload does.
+    await writer.query('select fingerprint from master_key for share');
+    const { ledger } = await ledgerAt(url, { waits: { lockMs: 50 } });
+    expect(await ledger.verifyAudit()).toEqual({ entries: 0, brokenAt: null });
+    await writer.query('rollback');
   });
 
   test('a node with another master key is refused', async () => {
