@@ -82,6 +82,8 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
       `Binding to ${settings.gateway.host} without authentication is refused. Set gateway.auth.required: true, or bind to 127.0.0.1.`,
     );
   }
+  // Else the first stream that is cut would load it, and all others would stand still meanwhile.
+  loadTokenizer();
   const masterKey = loadMasterKey({ home, env });
   const secrets = createEncryptedSecretFile({ path: join(home, 'secrets.json'), masterKey });
   const { ledger, payloads, keys } = await openLedger({ store: settings.ledgerStore, home, masterKey, secrets, env });
@@ -224,8 +226,6 @@ export async function startNode(options: NodeOptions): Promise<HoldfastNode> {
     await ledger.close();
   }
 
-  // Else the first stream that is cut would load it, and all others would stand still meanwhile.
-  loadTokenizer();
   let url: string;
   let workers: EngineWorkers;
   try {

@@ -181,12 +181,15 @@ describe('time', () => {
   it('holds stops a stream after that many events', async () => {
     const response = await chat('sim-small+holds=3', { stream: true });
     let text = '';
+    let stops = 0;
     for await (const bytes of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
       text += bytes;
       if (text.match(/data: /g)?.length !== 3) continue;
       expect(simulator.seen.at(-1)?.status).toBe(0);
+      stops += 1;
       simulator.release();
     }
+    expect(stops).toBe(1);
     expect(text).toContain('[DONE]');
   });
 

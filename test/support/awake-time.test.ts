@@ -1,22 +1,37 @@
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { awakeMsOf } from './awake-time.ts';
 
-it('counts waiting, and work that blocks the event loop', async () => {
-  expect(await awakeMsOf(delay(300))).toBeGreaterThan(100);
-  const blocking = async () => {
-    await delay(30);
-    const { user } = process.threadCpuUsage();
-    while (process.threadCpuUsage().user - user < 300_000);
+const BLOCKED_MS = 300;
+
+it('counts waiting, and what blocks the event loop with or without work', async () => {
+  expect(await awakeMsOf(delay(BLOCKED_MS))).toBeGreaterThan(BLOCKED_MS / 3);
+  const asleep = async () => {
+    await delay(10);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCKED_MS);
   };
-  expect(await awakeMsOf(blocking())).toBeGreaterThan(250);
+  expect(await awakeMsOf(asleep())).toBeGreaterThan(BLOCKED_MS - 20);
+  expect(await awakeMsOf(working())).toBeGreaterThan(BLOCKED_MS - 20);
 });
 
-it('does not count the time in which the process stood still', async () => {
-  const standing = async () => {
-    await delay(30);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
-    await delay(30);
-  };
-  expect(await awakeMsOf(standing())).toBeLessThan(700);
+it.runIf(process.platform === 'linux')('does not count what others take of the processors', async () => {
+  const crowd = Array.from({ length: 4 * availableParallelism() }, () => new Worker('for (;;);', { eval: true }));
+  try {
+    const startedAt = performance.now();
+    const awake = await awakeMsOf(working());
+    const wall = performance.now() - startedAt;
+    expect(wall).toBeGreaterThan(2 * BLOCKED_MS);
+    expect(awake).toBeLessThan(wall - BLOCKED_MS / 2);
+  } finally {
+    await Promise.all(crowd.map((worker) => worker.terminate()));
+  }
 });
+
+/** Uses so much time of a processor. */
+async function working(): Promise<void> {
+  await delay(10);
+  const { user } = process.threadCpuUsage();
+  while (process.threadCpuUsage().user - user < BLOCKED_MS * 1_000);
+}

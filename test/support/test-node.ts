@@ -85,11 +85,14 @@ function stringifyBigint(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-/** Polls until the condition holds; fails loudly when it never does. The limit is below that of a test, to be the one that speaks. */
+/**
+ * Polls until the condition holds; fails loudly when it never does. The limit is below that of a test, to be the one that
+ * speaks, and below the 30 s after which a sweep or a lease makes good what should have happened at once.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 60_000,
+  withinMs = 20_000,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await condition())) {

@@ -84,7 +84,7 @@ it.each(['firstTokenMs', 'idleMs'] as const)(
   },
 );
 
-it('says nothing of a bound that passed while the end was on its way', async () => {
+it('says nothing of a total that passed while the end lay in the socket', async () => {
   vi.useRealTimers();
   const clock = createPhaseClock(new AbortController().signal, { ...TIMEOUTS, totalMs: 200 });
   await standStillWhileItComes(() => clock.stop());

@@ -19,6 +19,8 @@ const NETWORK_GRACE_MS = 2_000;
 /** A process that is paused with locks in its hands must not stop the others for longer. */
 const IDLE_IN_TRANSACTION_MS = 15_000;
 const IDLE_CONNECTION_MS = 30_000;
+/** What stands between node and server forgets connections that are silent; a long statement is. */
+const KEEP_ALIVE_AFTER_MS = 10_000;
 const MAX_NAMED_STATEMENTS = 128;
 const INT8: number = pg.types.builtins.INT8;
 
@@ -34,6 +36,7 @@ export function createPostgresPool(url: string, size: number, waits: PostgresWai
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     idleTimeoutMillis: IDLE_CONNECTION_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     types: { getTypeParser: typeParser },
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits it; its types do not say so
     onConnect: keepCommitsDurable,

@@ -15,10 +15,18 @@ export function boundCommands(connection: Redis, timeoutMs: number): void {
 }
 
 function failAfter(command: Command, timeoutMs: number): void {
+  const { resolve, reject } = command;
   const timer = setTimeout(() => {
     // By then what stands in the socket has been read.
-    setImmediate(() => command.reject(new Error('Command timed out')));
+    setImmediate(() => reject(new Error('Command timed out')));
   }, timeoutMs);
-  const stop = () => clearTimeout(timer);
-  command.promise.then(stop, stop);
+  // A handler at its promise would hide a failure that nobody handles.
+  command.resolve = (result) => {
+    clearTimeout(timer);
+    resolve(result);
+  };
+  command.reject = (error) => {
+    clearTimeout(timer);
+    reject(error);
+  };
 }

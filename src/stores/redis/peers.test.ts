@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
+import { startTcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { until } from '../../../test/support/test-node.ts';
 import { createRedisPeers, type RedisPeers } from './peers.ts';
 
@@ -87,6 +88,23 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
     const verdict = a.isGone('b');
     await redis().command('client', 'kill', 'type', 'pubsub');
     expect(await verdict).toBe(false);
+  });
+
+  it('a node that hears nothing any more, and does not know it yet, says nothing of others', async () => {
+    let isDeaf = false;
+    const port = Number(new URL(redis().url).port);
+    // The first connection is for questions, the second for answers.
+    const proxy = await startTcpProxy(port, ({ connection }) => (isDeaf && connection === 2 ? 'forget' : 'carry'));
+    const link = await linkTo(
+      { ...redis(), url: `redis://127.0.0.1:${String(proxy.port)}` },
+      { fleet: 'hard of hearing' },
+    );
+    const a = await createRedisPeers({ link, node: 'a' });
+    onTestFinished(() => a.close());
+    await nodeOf('hard of hearing', 'b');
+    expect(await a.isGone('b')).toBe(false);
+    isDeaf = true;
+    expect(await a.isGone('b')).toBe(false);
   });
 
   it('many who ask for one node at once ask once', async () => {

@@ -7,6 +7,7 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Peers } from '../../core/ports/peers.ts';
 import type { RedisLink } from './redis-link.ts';
+import { subscribeTo } from './subscription.ts';
 
 export interface RedisPeers extends Peers {
   /** From here on this node is gone for the others. */
@@ -19,7 +20,6 @@ const ANSWER_WITHIN_MS = 1_000;
 const SETTLE_MS = 3_000;
 /** Until a node that nobody heard is asked once more. */
 const ASK_AGAIN_MS = 300;
-const PAUSE_WITHOUT_REDIS_MS = 200;
 const LISTEN_WITHIN_MS = 1_000;
 
 /** A node that stood still for so long has the answer in its socket: that is read before it speaks. */
@@ -31,61 +31,53 @@ async function silence(): Promise<true> {
 
 export async function createRedisPeers({ link, node }: { link: RedisLink; node: string }): Promise<RedisPeers> {
   const channelOf = (name: string) => `${link.prefix}node:${name}`;
-  const ears = link.another({ enableOfflineQueue: true, maxRetriesPerRequest: null });
+  const say = (to: string, text: string) => link.client.publish(channelOf(to), text);
   const verdicts = new Map<string, Promise<boolean>>();
   /** By the node that is asked. */
   const signsOfLife = new Map<string, () => void>();
   let canTellFrom = Infinity;
   /** So it may have been for the others, who are on their way back when it returns. */
   let wasAway = !link.isUp;
-  let isClosed = false;
+  /** Times that this node heard itself. */
+  let echoes = 0;
 
-  ears.on('close', () => {
-    // A connection that fails closes, too.
-    wasAway = true;
-    canTellFrom = Infinity;
+  const ears = subscribeTo(link, channelOf(node), {
+    onBegin() {
+      canTellFrom = wasAway ? Date.now() + SETTLE_MS : 0;
+    },
+    onLoss() {
+      wasAway = true;
+      canTellFrom = Infinity;
+    },
+    onMessage(text) {
+      const [what, name = ''] = text.split(' ', 2);
+      if (what === 'alive') signsOfLife.get(name)?.();
+      if (what === 'alive' && name === node) echoes += 1;
+      if (what === 'who-asks') say(name, `alive ${node}`).catch((error: unknown) => link.failed(error));
+    },
   });
-  ears.on('ready', () => {
-    canTellFrom = wasAway ? Date.now() + SETTLE_MS : 0;
-  });
-  ears.on('message', (_channel: string, text: string) => {
-    const [what, name = ''] = text.split(' ', 2);
-    if (what === 'alive') signsOfLife.get(name)?.();
-    if (what === 'who-asks')
-      link.client.publish(channelOf(name), `alive ${node}`).catch((error: unknown) => link.failed(error));
-  });
-  /** Once is enough: the driver subscribes again after each reconnection. */
-  async function listen(): Promise<void> {
-    while (!isClosed) {
-      try {
-        if (ears.status === 'wait') await ears.connect();
-        await ears.subscribe(channelOf(node));
-        return;
-      } catch {
-        // Redis is away, which the link says.
-        await delay(PAUSE_WITHOUT_REDIS_MS);
-      }
-    }
-  }
   // The others are to hear of this node before it takes calls; one without Redis does not wait.
-  await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
-  if (ears.status !== 'ready') wasAway = true;
+  await Promise.race([ears.begun, delay(LISTEN_WITHIN_MS)]);
+  if (!ears.isOn) wasAway = true;
 
   const canTell = () => link.isUp && Date.now() >= canTellFrom;
 
   async function ask(other: string): Promise<boolean> {
     const sign = Promise.withResolvers<false>();
     signsOfLife.set(other, () => sign.resolve(false));
-    const question = () => link.client.publish(channelOf(other), `who-asks ${node}`);
+    const question = () => say(other, `who-asks ${node}`);
+    const echoesBefore = echoes;
     try {
       let listeners = await question();
       if (listeners === 0) {
         await delay(ASK_AGAIN_MS, undefined, { ref: false });
         listeners = await question();
       }
-      const isGone = listeners === 0 || (await Promise.race([sign.promise, silence()]));
-      // The answer comes to the ears of this node, which it may have lost meanwhile.
-      return isGone && canTell();
+      if (listeners === 0) return canTell();
+      await say(node, `alive ${node}`);
+      const isSilent = await Promise.race([sign.promise, silence()]);
+      // The answer comes to the ears of this node, which it may have lost, or which may be deaf without knowing it.
+      return isSilent && echoes > echoesBefore && canTell();
     } catch (error) {
       link.failed(error);
       return false;
@@ -102,8 +94,7 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
       return asked;
     },
     close() {
-      isClosed = true;
-      ears.disconnect();
+      ears.close();
     },
   };
 }

@@ -11,6 +11,7 @@ import { createMemoryStreamBus, type MemoryStreamBus } from '../memory/stream-bu
 import { openBatch, parseNote, sealBatch, type BusNote } from './messages.ts';
 import { createReceivedOrder } from './received-order.ts';
 import type { RedisLink } from './redis-link.ts';
+import { subscribeTo } from './subscription.ts';
 
 export interface RedisStreamBus extends MemoryStreamBus {
   close(): void;
@@ -229,27 +230,15 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
     }
   }
 
-  const notes = link.another({ enableOfflineQueue: true, maxRetriesPerRequest: null });
-  notes.on('message', (_channel: string, text: string) => {
-    const note = parseNote(text);
-    if (note?.type === 'want') mirror(note.call, note.node, note.again);
-    if (note?.type === 'cancel') local.requestCancel(note.call);
+  const notes = subscribeTo(link, `${prefix}notes`, {
+    onMessage(text) {
+      const note = parseNote(text);
+      if (note?.type === 'want') mirror(note.call, note.node, note.again);
+      if (note?.type === 'cancel') local.requestCancel(note.call);
+    },
   });
-  /** Once is enough: the driver subscribes again after each reconnection. */
-  async function listen(): Promise<void> {
-    while (!closing.signal.aborted) {
-      try {
-        if (notes.status === 'wait') await notes.connect();
-        await notes.subscribe(`${prefix}notes`);
-        return;
-      } catch {
-        // Redis is away, which the link says.
-        await delay(PAUSE_WITHOUT_REDIS_MS);
-      }
-    }
-  }
   // A node that starts with Redis hears everything from the beginning; one without it does not wait.
-  await Promise.race([listen(), delay(LISTEN_WITHIN_MS)]);
+  await Promise.race([notes.begun, delay(LISTEN_WITHIN_MS)]);
 
   const bus: StreamBus = {
     publish(callId, message) {
@@ -293,6 +282,7 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
     close() {
       closing.abort();
       clearInterval(expiry);
+      notes.close();
       reader.disconnect();
       for (const { timer } of interests.values()) clearTimeout(timer);
       interests.clear();
