@@ -63,8 +63,9 @@ export const errorTable = {
     sdkMayRetry: false,
     openaiType: 'budget_exceeded',
     anthropicType: 'billing_error',
-    meaning: 'A hard budget has no room for the worst case of this call.',
-    remedy: 'Wait for `resetsAt`, raise the budget, or bound the output lower.',
+    meaning: 'A hard budget has no room for the worst case of this call, or none is known.',
+    remedy:
+      'Wait for `resetsAt`, raise the budget, or bound the output lower. Where no worst case is known, waiting does not help: the message says what would.',
   },
   permission_denied: {
     status: 403,
