@@ -56,7 +56,7 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
     sealKey: deriveKey(options.masterKey, 'bus'),
     onError: options.onError,
   });
-  const peers = options.isAlone ? null : await createRedisPeers({ link, node: options.node });
+  const peers = options.isAlone ? null : await createRedisPeers({ link, node: options.node, onError: options.onError });
   return {
     hot: withFallback(createRedisHotState({ link }), own, link),
     bus,

@@ -241,6 +241,7 @@ describe('a hard budget', () => {
     expect(error.details).toEqual({
       scope: 'tenant:acme',
       period: 'day',
+      timeZone: 'UTC',
       limitNanoUsd: '50',
       heldNanoUsd: '20',
       spentNanoUsd: '3',

@@ -65,7 +65,7 @@ export async function refusalOf(
 }
 
 /** A route, or the hard budget that lets none of its targets pass without bounds. */
-type Planned = { plan: Omit<RoutePlan, 'requestRef'> } | { needsBounds: BudgetSettings | undefined };
+type Planned = { plan: Omit<RoutePlan, 'requestRef'> } | { needsBounds: BudgetSettings };
 
 function planRoute(
   deps: AdmissionDeps,
@@ -101,12 +101,12 @@ function planRoute(
   });
   const strict = budgets.find(({ hard, allowUnbounded }) => hard && !allowUnbounded);
   const bounded = strict ? candidates.filter(({ worstCaseNanoUsd }) => worstCaseNanoUsd !== null) : candidates;
-  const [first] = bounded;
-  if (!first) return { needsBounds: strict };
+  if (strict && bounded.length === 0) return { needsBounds: strict };
+  const [credential = null] = bounded.map((candidate) => credentialOf(deps.settings, candidate));
   const plan = {
     decisionId,
     candidates: bounded,
-    first: { credential: credentialOf(deps.settings, first) },
+    first: { credential },
     retries: route.retries,
     timeouts: bounded.some(({ background }) => background)
       ? { ...route.timeouts, totalMs: route.background.totalMs }
@@ -119,14 +119,13 @@ function planRoute(
   return { plan };
 }
 
-async function withoutBounds(deps: AdmissionDeps, budget: BudgetSettings | undefined): Promise<HoldfastError> {
-  const [status] = await deps.budgetStatus(budget ? [budget] : []);
-  const { timeZone: _timeZone, ...details } = status ?? { scope: null };
+async function withoutBounds(deps: AdmissionDeps, budget: BudgetSettings): Promise<HoldfastError> {
+  const [status] = await deps.budgetStatus([budget]);
   return new HoldfastError(
     'budget_exceeded',
-    `The hard budget of ${details.scope ?? 'this caller'} needs a known price and bounds on input and output. ` +
+    `The hard budget of ${budget.scope} needs a known price and bounds on input and output. ` +
       'Send max_tokens, send files inline and not by URL or id, leave out tools that the provider runs and what changes its prices, add a price override, or set allowUnbounded on the budget.',
-    { details },
+    { details: { ...status } },
   );
 }
 

@@ -7,7 +7,6 @@ export interface TcpProxy {
   port: number;
   /** Connections so far. */
   readonly connections: number;
-  close(): void;
 }
 
 export interface Piece {
@@ -54,16 +53,14 @@ export async function startTcpProxy(targetPort: number, judge: Judge): Promise<T
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const close = () => {
+  onTestFinished(() => {
     server.close();
     for (const cut of open) cut();
-  };
-  onTestFinished(close);
+  });
   return {
     port: (server.address() as AddressInfo).port,
     get connections() {
       return connections;
     },
-    close,
   };
 }

@@ -24,8 +24,8 @@ export function createPhaseClock(outer: AbortSignal, timeouts: CallTimeouts): Ph
     const heardBefore = heard;
     // After a stall of this process timers come before what has arrived meanwhile; that is to be read first.
     setImmediate(() => {
-      if (isStopped || (phase !== 'totalMs' && heard > heardBefore)) return;
-      expired ??= { phase, ms: timeouts[phase] };
+      if (isStopped || controller.signal.aborted || (phase !== 'totalMs' && heard > heardBefore)) return;
+      expired = { phase, ms: timeouts[phase] };
       controller.abort();
     });
   };

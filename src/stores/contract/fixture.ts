@@ -16,6 +16,8 @@ import type { StoreKeys } from '../sql/sql-ledger.ts';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
+/** Calls that a process which churns has ended when it says so. */
+export const CHURNED = 40;
 /** Of ledgers on PostgreSQL whose tests are not about waiting: processes that crowd a slow machine are not in a hurry. */
 export const PATIENT_WAITS = { connectMs: 60_000, lockMs: 60_000, statementMs: 60_000 };
 export const START = Date.UTC(2026, 10, 20, 12);

@@ -11,6 +11,7 @@ import type { BudgetSpec } from '../../core/ports/ledger/budgets.ts';
 import { openPostgresLedger } from '../postgres/open-postgres-ledger.ts';
 import { openSqliteLedger } from '../sqlite/open-sqlite-ledger.ts';
 import {
+  CHURNED,
   DAY_MS,
   PATIENT_WAITS,
   acceptInput,
@@ -39,7 +40,6 @@ export type ChildCommand =
   | { do: 'audit'; count: number };
 
 const CHURN_LANES = 8;
-const CHURNED = 40;
 const [mode, place = '', name = '', count = '0', limit = '0'] = process.argv.slice(2);
 
 const open = async () => {

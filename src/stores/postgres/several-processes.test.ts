@@ -7,7 +7,7 @@ import { postgresUnavailableReason } from '../../../test/support/postgres/binari
 import { expectConsistentSums } from '../../../test/support/postgres/consistent-sums.ts';
 import { ledgerProcess } from '../../../test/support/postgres/ledger-process.ts';
 import { ledgerAt, newLedger, useCluster } from '../../../test/support/postgres/ledgers.ts';
-import { budget, sums } from '../contract/fixture.ts';
+import { budget, CHURNED, sums } from '../contract/fixture.ts';
 import { expectNestedBudgetsHold } from '../contract/nested-budgets.ts';
 import { migrations } from './migrations.ts';
 
@@ -113,7 +113,7 @@ describe.skipIf(postgresUnavailableReason())('several processes at one PostgreSQ
       await once(child, 'exit');
       await expectConsistentSums(cluster(), url);
     }
-    expect((await ledger.listCalls({ limit: 1000 })).calls.length).toBeGreaterThanOrEqual(3 * 40);
+    expect((await ledger.listCalls({ limit: 1000 })).calls.length).toBeGreaterThanOrEqual(3 * CHURNED);
     await ledger.abandonUnknown(Date.now() + 1000);
     await expectConsistentSums(cluster(), url);
   });

@@ -6,11 +6,13 @@ import { startTcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { until } from '../../../test/support/test-node.ts';
 import { createRedisPeers, type RedisPeers } from './peers.ts';
 
+const fail = (error: unknown) => expect.unreachable(String(error));
+
 describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
   const redis = useRedis();
 
   async function nodeOf(fleet: string, node: string): Promise<RedisPeers> {
-    const peers = await createRedisPeers({ link: await linkTo(redis(), { fleet }), node });
+    const peers = await createRedisPeers({ link: await linkTo(redis(), { fleet }), node, onError: fail });
     onTestFinished(() => peers.close());
     return peers;
   }
@@ -45,7 +47,7 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
 
   it('a node is not gone that answered in time, though who asks stood still until after the deadline', async () => {
     const link = await linkTo(redis(), { fleet: 'still' });
-    const a = await createRedisPeers({ link, node: 'a' });
+    const a = await createRedisPeers({ link, node: 'a', onError: fail });
     onTestFinished(() => a.close());
     const other = await linkTo(redis(), { fleet: 'still' });
     const heard: string[] = [];
@@ -63,7 +65,7 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
 
   it('a node that lost its connection, and has it again in a moment, is not gone', async () => {
     const asking = await linkTo(redis(), { fleet: 'back' });
-    const a = await createRedisPeers({ link: asking, node: 'a' });
+    const a = await createRedisPeers({ link: asking, node: 'a', onError: fail });
     onTestFinished(() => a.close());
     const isBack = Promise.withResolvers<void>();
     const publish = asking.client.publish.bind(asking.client);
@@ -99,7 +101,7 @@ describe.skipIf(redisUnavailableReason())('peers over Redis', () => {
       { ...redis(), url: `redis://127.0.0.1:${String(proxy.port)}` },
       { fleet: 'hard of hearing' },
     );
-    const a = await createRedisPeers({ link, node: 'a' });
+    const a = await createRedisPeers({ link, node: 'a', onError: fail });
     onTestFinished(() => a.close());
     await nodeOf('hard of hearing', 'b');
     expect(await a.isGone('b')).toBe(false);

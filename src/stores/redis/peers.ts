@@ -14,6 +14,13 @@ export interface RedisPeers extends Peers {
   close(): void;
 }
 
+export interface RedisPeersOptions {
+  link: RedisLink;
+  /** Names this process life. */
+  node: string;
+  onError(error: unknown): void;
+}
+
 /** Longer than a busy node stands still. */
 const ANSWER_WITHIN_MS = 1_000;
 /** After Redis was away for all, one comes back before the other: not to be heard says nothing for so long. */
@@ -29,7 +36,7 @@ async function silence(): Promise<true> {
   return true;
 }
 
-export async function createRedisPeers({ link, node }: { link: RedisLink; node: string }): Promise<RedisPeers> {
+export async function createRedisPeers({ link, node, onError }: RedisPeersOptions): Promise<RedisPeers> {
   const channelOf = (name: string) => `${link.prefix}node:${name}`;
   const say = (to: string, text: string) => link.client.publish(channelOf(to), text);
   const verdicts = new Map<string, Promise<boolean>>();
@@ -42,6 +49,7 @@ export async function createRedisPeers({ link, node }: { link: RedisLink; node: 
   let echoes = 0;
 
   const ears = subscribeTo(link, channelOf(node), {
+    onRefusal: onError,
     onBegin() {
       canTellFrom = wasAway ? Date.now() + SETTLE_MS : 0;
     },

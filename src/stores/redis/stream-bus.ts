@@ -231,6 +231,7 @@ export async function createRedisStreamBus(options: RedisStreamBusOptions): Prom
   }
 
   const notes = subscribeTo(link, `${prefix}notes`, {
+    onRefusal: onError,
     onMessage(text) {
       const note = parseNote(text);
       if (note?.type === 'want') mirror(note.call, note.node, note.again);

@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { redisUnavailableReason } from '../../../test/support/redis/binary.ts';
 import { linkTo, useRedis } from '../../../test/support/redis/use-redis.ts';
 import { startTcpProxy, type Judge } from '../../../test/support/tcp-proxy.ts';
 import { until } from '../../../test/support/test-node.ts';
 import { subscribeTo } from './subscription.ts';
+
+const fail = (error: unknown) => expect.unreachable(String(error));
 
 describe.skipIf(redisUnavailableReason())('a subscription', () => {
   const redis = useRedis();
@@ -16,6 +19,7 @@ describe.skipIf(redisUnavailableReason())('a subscription', () => {
     let losses = 0;
     const subscription = subscribeTo(link, 'news', {
       onMessage: (text) => heard.push(text),
+      onRefusal: fail,
       onLoss: () => (losses += 1),
     });
     onTestFinished(() => subscription.close());
@@ -61,13 +65,31 @@ describe.skipIf(redisUnavailableReason())('a subscription', () => {
     await redis().kill();
     const link = await linkTo(redis());
     const heard: string[] = [];
-    const subscription = subscribeTo(link, 'news', { onMessage: (text) => heard.push(text) });
+    const subscription = subscribeTo(link, 'news', { onMessage: (text) => heard.push(text), onRefusal: fail });
     onTestFinished(() => subscription.close());
     expect(subscription.isOn).toBe(false);
     await redis().start();
     await subscription.begun;
     await redis().command('publish', 'news', 'hello');
     await until('it is heard', () => heard.includes('hello'));
+  });
+
+  it('that Redis refuses says why, once, and begins when it may', async () => {
+    await redis().command('acl', 'setuser', 'default', '-subscribe');
+    const told: unknown[] = [];
+    const subscription = subscribeTo(await linkTo(redis()), 'news', {
+      onMessage: () => undefined,
+      onRefusal: (error) => told.push(error),
+    });
+    onTestFinished(() => subscription.close());
+    await until('it is told', () => told.length > 0);
+    // Longer than until it asks again, several times.
+    await delay(900);
+    expect(told).toMatchObject([{ message: expect.stringContaining('NOPERM') as string }]);
+    expect(subscription.isOn).toBe(false);
+    await redis().command('acl', 'setuser', 'default', '+subscribe');
+    await subscription.begun;
+    expect(subscription.isOn).toBe(true);
   });
 
   it('that was closed makes no connection any more', async () => {

@@ -16,6 +16,8 @@ export interface Subscription {
 
 export interface SubscriptionListener {
   onMessage(text: string): void;
+  /** Why Redis does not let this node hear the channel though they are connected; once for each connection. */
+  onRefusal(error: unknown): void;
   /** Each time that the channel is heard from here on. */
   onBegin?(): void;
   /** Whenever a connection is lost, or none could be made. */
@@ -36,6 +38,7 @@ export function subscribeTo(link: RedisLink, channel: string, listener: Subscrip
   async function subscribe(): Promise<void> {
     const mine = (connections += 1);
     const isCurrent = () => mine === connections && connection.status === 'ready';
+    let isTold = false;
     while (isCurrent()) {
       try {
         await connection.subscribe(channel);
@@ -44,8 +47,12 @@ export function subscribeTo(link: RedisLink, channel: string, listener: Subscrip
         begun.resolve(undefined);
         listener.onBegin?.();
         return;
-      } catch {
-        // Where the connection is lost, the next one subscribes. Where Redis does not let us, it may after a while.
+      } catch (error) {
+        // Where the connection is lost, the next one subscribes.
+        if (isCurrent() && !isTold) {
+          isTold = true;
+          listener.onRefusal(error);
+        }
         await delay(PAUSE_MS, undefined, { ref: false });
       }
     }

@@ -6,6 +6,7 @@ import type { ErrorRecord } from '../../core/errors.ts';
 import { formatUsd } from '../../core/money.ts';
 import type { NanoUsd } from '../../core/money.ts';
 import type { BudgetSpec } from '../../core/ports/ledger/budgets.ts';
+import { budgetStatusOf } from './budget-status.ts';
 import { budgetWindowAt } from './budget-window.ts';
 import type { BudgetWindow } from './budget-window.ts';
 import { createBudgetWindows, inLockOrder, watchedBudgets, windowId } from './budget-windows.ts';
@@ -136,23 +137,16 @@ function hasRoom(budget: BudgetSpec, window: BudgetWindowsTable, worstCase: Nano
 }
 
 function budgetExceeded(budget: BudgetSpec, window: BudgetWindowsTable, end: number | null): ErrorRecord {
-  const resetsAt = end === null ? null : new Date(end).toISOString();
+  const status = budgetStatusOf(budget, window, end);
   return {
     code: 'budget_exceeded',
     message:
       `The ${budget.period} budget of ${budget.scope} has no room for the worst case of this call: ` +
       `limit ${formatUsd(budget.limitNanoUsd)} USD, held ${formatUsd(window.held_nano_usd)}, ` +
       `spent ${formatUsd(window.spent_nano_usd)}. ` +
-      (resetsAt === null ? 'Raise the budget' : `It resets at ${resetsAt}; wait, raise the budget`) +
+      (status.resetsAt === null ? 'Raise the budget' : `It resets at ${status.resetsAt}; wait, raise the budget`) +
       ', or bound the output lower.',
     source: 'gateway',
-    details: {
-      scope: budget.scope,
-      period: budget.period,
-      limitNanoUsd: budget.limitNanoUsd.toString(),
-      heldNanoUsd: window.held_nano_usd.toString(),
-      spentNanoUsd: window.spent_nano_usd.toString(),
-      resetsAt,
-    },
+    details: { ...status },
   };
 }

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { ledgerProcess } from '../../../test/support/postgres/ledger-process.ts';
-import { budget, sums } from '../contract/fixture.ts';
+import { budget, CHURNED, sums } from '../contract/fixture.ts';
 import { expectNestedBudgetsHold } from '../contract/nested-budgets.ts';
 import { temporaryLedger } from './temporary-ledger.ts';
 
@@ -46,7 +46,7 @@ test('G4 a process killed in the middle of its transactions leaves sums that agr
     expectConsistentSums(path);
   }
   const { calls } = await ledger.listCalls({ limit: 1000 });
-  expect(calls.length).toBeGreaterThanOrEqual(3 * 40);
+  expect(calls.length).toBeGreaterThanOrEqual(3 * CHURNED);
   await ledger.abandonUnknown(Date.now() + 1000);
   expectConsistentSums(path);
 });
